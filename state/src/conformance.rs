@@ -1,0 +1,1 @@
+//! What every kind of journal must do: each function is a test that both sides pass.

@@ -1,0 +1,1 @@
+//! Files and directories, made so that only their owner can read them.
