@@ -65,7 +65,7 @@ pub fn unhex(text: &str) -> Option<alloc::vec::Vec<u8>> {
         .strip_prefix("0x")
         .or_else(|| text.strip_prefix("0X"))
         .unwrap_or(text);
-    if bare.len() % 2 != 0 {
+    if !bare.len().is_multiple_of(2) {
         return None;
     }
     let mut bytes = alloc::vec![0; bare.len() / 2];
