@@ -24,6 +24,7 @@ pub use event::{Event, Record};
 pub use expressions::{Expressions, Place, Prompt};
 pub use ids::{Attempt, Epoch, Name, Seq, StepIx, Timestamp};
 pub use input::{Command, Input};
+pub use scheduler::{Decision, Scheduler, Standing};
 pub use json::{BlobRef, Json, Output};
 pub use plan::Plan;
 

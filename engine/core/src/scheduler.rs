@@ -1,1 +1,0 @@
-//! Decides what happens next.
