@@ -46,7 +46,11 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn ok(body: Value) -> Self {
-        Self { status: 200, body, stale: false }
+        Self {
+            status: 200,
+            body,
+            stale: false,
+        }
     }
 
     pub(crate) fn error(status: u16, error: impl Into<String>) -> Self {
@@ -59,11 +63,18 @@ impl Reply {
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
             body.extend(more);
         }
-        Self { status, body, stale: false }
+        Self {
+            status,
+            body,
+            stale: false,
+        }
     }
 
     pub(crate) fn no_route(request: &Request) -> Self {
-        Self::error(404, format!("no route for {} {}", request.method, request.path))
+        Self::error(
+            404,
+            format!("no route for {} {}", request.method, request.path),
+        )
     }
 
     pub(crate) fn is_success(&self) -> bool {
@@ -114,14 +125,20 @@ pub(crate) async fn serve(listener: TcpListener, transport: Transport, service: 
     }
 }
 
-async fn converse(stream: TcpStream, transport: Transport, service: Arc<dyn Service>) -> io::Result<()> {
+async fn converse(
+    stream: TcpStream,
+    transport: Transport,
+    service: Arc<dyn Service>,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     match transport {
         Transport::Plain => answer(stream, true, None, service).await,
         Transport::Mutual(acceptor) => {
             let stream = acceptor.accept(stream).await?;
             let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-            let Some(principal) = certificates.first().and_then(tls::principal) else { return Ok(()) };
+            let Some(principal) = certificates.first().and_then(tls::principal) else {
+                return Ok(());
+            };
             answer(stream, false, Some(principal), service).await
         }
     }
@@ -137,7 +154,10 @@ async fn answer(
         let (principal, service) = (principal.clone(), Arc::clone(&service));
         async move {
             let Ok(request) = read(request, principal).await else {
-                return Ok(render(&Reply::error(413, "the body is too long or was cut off")));
+                return Ok(render(&Reply::error(
+                    413,
+                    "the body is too long or was cut off",
+                )));
             };
             let handled = tokio::task::spawn_blocking(move || service.handle(&request)).await;
             match handled {
@@ -146,19 +166,30 @@ async fn answer(
             }
         }
     });
-    let connection = hyper::server::conn::http1::Builder::new().keep_alive(keep_alive).serve_connection(TokioIo::new(stream), respond);
+    let connection = hyper::server::conn::http1::Builder::new()
+        .keep_alive(keep_alive)
+        .serve_connection(TokioIo::new(stream), respond);
     connection.await.map_err(io::Error::other)
 }
 
 async fn read(request: hyper::Request<Incoming>, principal: Option<String>) -> Result<Request, ()> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|_| ())?.to_bytes();
-    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let body = Limited::new(body, BODY_BYTES_MAX)
+        .collect()
+        .await
+        .map_err(|_| ())?
+        .to_bytes();
+    let text =
+        |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Ok(Request {
         method: head.method.as_str().to_owned(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(query).unwrap_or_default(),
-        headers: head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+        headers: head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+            .collect(),
         body: body.to_vec(),
         principal,
     })
@@ -167,18 +198,28 @@ async fn read(request: hyper::Request<Incoming>, principal: Option<String>) -> R
 fn render(reply: &Reply) -> hyper::Response<Full<Bytes>> {
     let body = serde_json::to_vec(&reply.body).expect("a JSON value is always written");
     let mut response = hyper::Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = hyper::StatusCode::from_u16(reply.status).expect("the lab replies with real status codes");
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(reply.status).expect("the lab replies with real status codes");
     let headers = response.headers_mut();
-    headers.insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
+    headers.insert(
+        hyper::header::CONTENT_TYPE,
+        hyper::header::HeaderValue::from_static("application/json"),
+    );
     if reply.stale {
-        headers.insert("x-ceptra-cache", hyper::header::HeaderValue::from_static("stale"));
+        headers.insert(
+            "x-ceptra-cache",
+            hyper::header::HeaderValue::from_static("stale"),
+        );
     }
     response
 }
 
 fn query(text: &str) -> BTreeMap<String, String> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| (unescape(name), unescape(value))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (unescape(name), unescape(value)))
+        .collect()
 }
 
 /// Undoes percent-encoding; what is not an escape stands for itself.

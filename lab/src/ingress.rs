@@ -47,9 +47,20 @@ pub(crate) struct Ingress {
 
 impl Ingress {
     pub(crate) fn create(layout: &Layout) -> Result<(), LabError> {
-        let route = || Route { cluster: PRIMARY.to_owned(), epoch: FIRST_EPOCH, switched_at: None };
+        let route = || Route {
+            cluster: PRIMARY.to_owned(),
+            epoch: FIRST_EPOCH,
+            switched_at: None,
+        };
         let routes = ROUTES.map(|name| (name.to_owned(), route())).into();
-        write_json(&layout.ingress(), &IngressState { routes, gate: Gate::default() }, false)
+        write_json(
+            &layout.ingress(),
+            &IngressState {
+                routes,
+                gate: Gate::default(),
+            },
+            false,
+        )
     }
 
     pub(crate) fn open(layout: &Layout, sync: bool) -> Result<Self, LabError> {
@@ -64,7 +75,10 @@ impl Ingress {
 
     /// Whether any route leads elsewhere than to `cluster`.
     pub(crate) fn left(&self, cluster: &str) -> bool {
-        self.hold().routes.values().any(|route| route.cluster != cluster)
+        self.hold()
+            .routes
+            .values()
+            .any(|route| route.cluster != cluster)
     }
 
     fn route(&self, name: &str) -> Option<Route> {
@@ -92,7 +106,9 @@ impl Service for IngressAdminPort {
         Some(match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/admin/ingress") => self.list(),
             ("GET", "/admin/observe-ingress") => self.observe(request),
-            ("POST", "/admin/switch-ingress") => self.switch(request).unwrap_or_else(|error| error.reply()),
+            ("POST", "/admin/switch-ingress") => {
+                self.switch(request).unwrap_or_else(|error| error.reply())
+            }
             _ => Reply::no_route(request),
         })
     }
@@ -109,8 +125,12 @@ impl IngressAdminPort {
 
     /// Goes the way a client's append would go, for every group, without appending.
     fn observe(&self, request: &Request) -> Reply {
-        let Some(name) = request.query.get("route") else { return Reply::error(400, "missing `route` query parameter") };
-        let Some(route) = self.world.ingress.route(name) else { return Reply::error(404, "unknown route") };
+        let Some(name) = request.query.get("route") else {
+            return Reply::error(400, "missing `route` query parameter");
+        };
+        let Some(route) = self.world.ingress.route(name) else {
+            return Reply::error(404, "unknown route");
+        };
         let (answered_by, reason) = match self.serving(&route) {
             Ok(node) => (Some(format!("{}/{}", route.cluster, node_name(node))), None),
             Err(reason) => (None, Some(reason)),
@@ -122,16 +142,26 @@ impl IngressAdminPort {
 
     fn serving(&self, route: &Route) -> Result<usize, String> {
         let world = &self.world;
-        let cluster = world.cluster_by_id(&route.cluster).ok_or("the cluster is unknown")?;
+        let cluster = world
+            .cluster_by_id(&route.cluster)
+            .ok_or("the cluster is unknown")?;
         let live = |node| world.node_is_up(cluster, node);
         let mut answered_by = 0;
         for number in (0..world.clusters[cluster].group_count()).rev() {
             let group = world.clusters[cluster].group(number);
             let leader = group.leader().filter(|leader| live(*leader));
-            let leader = leader.ok_or_else(|| format!("{} has no live leader of {}", route.cluster, group.group_id))?;
+            let leader = leader.ok_or_else(|| {
+                format!("{} has no live leader of {}", route.cluster, group.group_id)
+            })?;
             let refused = group.check_append(leader, route.epoch, &live).err();
             if let Some(refusal) = refused {
-                return Err(format!("{} answers {} for {} under epoch {}", route.cluster, refusal.name(), group.group_id, route.epoch));
+                return Err(format!(
+                    "{} answers {} for {} under epoch {}",
+                    route.cluster,
+                    refusal.name(),
+                    group.group_id,
+                    route.epoch
+                ));
             }
             answered_by = leader;
         }
@@ -158,22 +188,43 @@ impl IngressAdminPort {
     }
 
     fn carry_out(&self, state: &mut IngressState, request: &Request) -> Result<Reply, LabError> {
-        let Switch { route: name, cluster } = match body(request) {
+        let Switch {
+            route: name,
+            cluster,
+        } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(reply),
         };
-        let Some(route) = state.routes.get_mut(&name) else { return Ok(Reply::error(404, "unknown route")) };
-        let Some(target) = self.world.cluster_by_id(&cluster) else { return Ok(Reply::error(404, "unknown cluster")) };
-        if !self.world.is_up(&self.world.clusters[target].control_plane_part()) {
+        let Some(route) = state.routes.get_mut(&name) else {
+            return Ok(Reply::error(404, "unknown route"));
+        };
+        let Some(target) = self.world.cluster_by_id(&cluster) else {
+            return Ok(Reply::error(404, "unknown cluster"));
+        };
+        if !self
+            .world
+            .is_up(&self.world.clusters[target].control_plane_part())
+        {
             return Ok(Reply::error(503, "ClusterUnreachable"));
         }
         let epoch = self.world.clusters[target].control_plane.epoch();
         if route.cluster != cluster || route.epoch != epoch {
             let at = now_text();
-            self.world.ledger.record(&Fact::Switched { at: at.clone(), route: name.clone(), cluster: cluster.clone(), epoch })?;
-            *route = Route { cluster: cluster.clone(), epoch, switched_at: Some(at) };
+            self.world.ledger.record(&Fact::Switched {
+                at: at.clone(),
+                route: name.clone(),
+                cluster: cluster.clone(),
+                epoch,
+            })?;
+            *route = Route {
+                cluster: cluster.clone(),
+                epoch,
+                switched_at: Some(at),
+            };
         }
-        Ok(Reply::ok(json!({ "route": name, "cluster": cluster, "epoch": epoch, "accepted": true, "message": "switch scheduled" })))
+        Ok(Reply::ok(
+            json!({ "route": name, "cluster": cluster, "epoch": epoch, "accepted": true, "message": "switch scheduled" }),
+        ))
     }
 }
 
@@ -207,15 +258,23 @@ impl Service for IngressDataPort {
 
 impl IngressDataPort {
     fn append(&self, request: &Request) -> Result<Reply, LabError> {
-        let Append { route, group_id, payload } = match body(request) {
+        let Append {
+            route,
+            group_id,
+            payload,
+        } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(reply),
         };
-        let Some(route) = self.world.ingress.route(&route) else { return Ok(Reply::error(404, "unknown route")) };
+        let Some(route) = self.world.ingress.route(&route) else {
+            return Ok(Reply::error(404, "unknown route"));
+        };
         let Some(group) = self.world.group_number(&group_id) else {
             return Ok(Reply::error(404, "partition group not registered"));
         };
-        let Some((cluster, node)) = self.upstream(&route, group) else { return Ok(Reply::error(502, "UPSTREAM_DOWN")) };
+        let Some((cluster, node)) = self.upstream(&route, group) else {
+            return Ok(Reply::error(502, "UPSTREAM_DOWN"));
+        };
         data_port::append(&self.world, cluster, node, group, route.epoch, &payload)
     }
 
@@ -223,24 +282,44 @@ impl IngressDataPort {
     fn upstream(&self, route: &Route, group: usize) -> Option<(usize, usize)> {
         let cluster = self.world.cluster_by_id(&route.cluster)?;
         let leader = self.world.clusters[cluster].group(group).leader();
-        let nodes = leader.into_iter().chain(0..self.world.clusters[cluster].nodes.len());
-        let node = nodes.into_iter().find(|node| self.world.node_is_up(cluster, *node))?;
+        let nodes = leader
+            .into_iter()
+            .chain(0..self.world.clusters[cluster].nodes.len());
+        let node = nodes
+            .into_iter()
+            .find(|node| self.world.node_is_up(cluster, *node))?;
         Some((cluster, node))
     }
 
     fn entry(&self, request: &Request) -> Result<Reply, LabError> {
-        let route = request.query.get("route").and_then(|name| self.world.ingress.route(name));
-        let Some(route) = route else { return Ok(Reply::error(404, "unknown route")) };
-        let group = request.path.trim_start_matches("/entries/").split('/').next().and_then(|id| self.world.group_number(id));
-        let Some(group) = group else { return Ok(Reply::error(404, "no such entry")) };
-        let Some((cluster, node)) = self.upstream(&route, group) else { return Ok(Reply::error(502, "UPSTREAM_DOWN")) };
+        let route = request
+            .query
+            .get("route")
+            .and_then(|name| self.world.ingress.route(name));
+        let Some(route) = route else {
+            return Ok(Reply::error(404, "unknown route"));
+        };
+        let group = request
+            .path
+            .trim_start_matches("/entries/")
+            .split('/')
+            .next()
+            .and_then(|id| self.world.group_number(id));
+        let Some(group) = group else {
+            return Ok(Reply::error(404, "no such entry"));
+        };
+        let Some((cluster, node)) = self.upstream(&route, group) else {
+            return Ok(Reply::error(502, "UPSTREAM_DOWN"));
+        };
         data_port::entry(&self.world, cluster, node, &request.path)
     }
 
     fn whoami(&self, request: &Request) -> Reply {
         let name = request.query.get("route").cloned().unwrap_or_default();
         match self.world.ingress.route(&name) {
-            Some(route) => Reply::ok(json!({ "route": name, "cluster": route.cluster, "epoch": route.epoch })),
+            Some(route) => {
+                Reply::ok(json!({ "route": name, "cluster": route.cluster, "epoch": route.epoch }))
+            }
             None => Reply::error(404, "unknown route"),
         }
     }

@@ -64,8 +64,20 @@ pub fn judge(dir: &Path) -> Result<Verdict, LabError> {
     let ready_ratio = case.check_readiness()?;
     case.check_unfenced()?;
     let outage = case.check_outage();
-    let verdict = if case.problems.is_empty() { Word::Ok } else { Word::Bad };
-    Ok(Verdict { verdict, lost_entries: lost, stale_epoch_appends: stale, ingress, ready_ratio, outage, problems: case.problems })
+    let verdict = if case.problems.is_empty() {
+        Word::Ok
+    } else {
+        Word::Bad
+    };
+    Ok(Verdict {
+        verdict,
+        lost_entries: lost,
+        stale_epoch_appends: stale,
+        ingress,
+        ready_ratio,
+        outage,
+        problems: case.problems,
+    })
 }
 
 /// Everything the judge looks at, and what it found so far.
@@ -107,13 +119,23 @@ impl Case {
         let (serving, epoch) = self.serving();
         for (name, route) in &self.ingress.routes {
             if route.cluster != serving {
-                self.problems.push(format!("route `{name}` leads to {}, but {serving} serves since epoch {epoch}", route.cluster));
+                self.problems.push(format!(
+                    "route `{name}` leads to {}, but {serving} serves since epoch {epoch}",
+                    route.cluster
+                ));
             } else if route.epoch != epoch {
-                let problem = format!("route `{name}` was published under epoch {}, {serving} takes appends under {epoch} only", route.epoch);
+                let problem = format!(
+                    "route `{name}` was published under epoch {}, {serving} takes appends under {epoch} only",
+                    route.epoch
+                );
                 self.problems.push(problem);
             }
         }
-        self.ingress.routes.iter().map(|(name, route)| (name.clone(), route.cluster.clone())).collect()
+        self.ingress
+            .routes
+            .iter()
+            .map(|(name, route)| (name.clone(), route.cluster.clone()))
+            .collect()
     }
 
     /// Where clients read: where the routes lead; where they disagree, where they should.
@@ -144,7 +166,9 @@ impl Case {
             }
             if !lost.is_empty() {
                 let (count, ranges) = (lost.len(), ranges_text(&mut lost));
-                self.problems.push(format!("{group}: {count} acknowledged entries can't be read from {cluster}: {ranges}"));
+                self.problems.push(format!(
+                    "{group}: {count} acknowledged entries can't be read from {cluster}: {ranges}"
+                ));
             }
         }
         Ok(lost_count)
@@ -160,18 +184,29 @@ impl Case {
     /// Whether losing an entry acknowledged at `at` is within the objective.
     fn is_within_rpo(&self, at: i64, struck_at: Option<i64>) -> bool {
         let rpo_ms = i64::try_from(self.config.rpo_ms).unwrap_or(i64::MAX);
-        rpo_ms > 0 && struck_at.is_some_and(|struck| at <= struck && struck.saturating_sub(at) <= rpo_ms)
+        rpo_ms > 0
+            && struck_at.is_some_and(|struck| at <= struck && struck.saturating_sub(at) <= rpo_ms)
     }
 
     /// Index, hash and time of each acknowledged entry of a group.
     fn acknowledged(&self, wanted: &str) -> Vec<(u64, String, i64)> {
         let mut entries = Vec::new();
         for fact in &self.writer {
-            if let ClientFact::Acknowledged { at, group, from, hashes, .. } = fact
+            if let ClientFact::Acknowledged {
+                at,
+                group,
+                from,
+                hashes,
+                ..
+            } = fact
                 && group == wanted
             {
                 let at = ms_of(at);
-                entries.extend((*from..).zip(hashes).map(|(index, hash)| (index, hash.clone(), at)));
+                entries.extend(
+                    (*from..)
+                        .zip(hashes)
+                        .map(|(index, hash)| (index, hash.clone(), at)),
+                );
             }
         }
         entries
@@ -188,7 +223,11 @@ impl Case {
 
     /// The node that leads a group in a cluster, if it lives and a majority with it.
     fn leader(&self, cluster: &str, number: u32) -> Result<Option<String>, LabError> {
-        let alive: Vec<_> = self.config.node_ids().filter(|node| self.is_up(cluster, node)).collect();
+        let alive: Vec<_> = self
+            .config
+            .node_ids()
+            .filter(|node| self.is_up(cluster, node))
+            .collect();
         if alive.len() * 2 <= self.config.replicas as usize {
             return Ok(None);
         }
@@ -208,20 +247,35 @@ impl Case {
         }
     }
 
-    fn log(&self, cluster: &str, node: &str, number: u32) -> Result<BTreeMap<u64, String>, LabError> {
-        let path = self.layout.replica(cluster, node, &partition_id(number)).join("wal.bin");
+    fn log(
+        &self,
+        cluster: &str,
+        node: &str,
+        number: u32,
+    ) -> Result<BTreeMap<u64, String>, LabError> {
+        let path = self
+            .layout
+            .replica(cluster, node, &partition_id(number))
+            .join("wal.bin");
         let bytes = std::fs::read(&path).map_err(|source| LabError::file(&path, source))?;
         let sound = frame::Frames::new(&bytes).map_while(Result::ok);
-        Ok(sound.map(|found| (found.frame.index, hash_text(found.frame.payload))).collect())
+        Ok(sound
+            .map(|found| (found.frame.index, hash_text(found.frame.payload)))
+            .collect())
     }
 
     /// Index of the last whole frame, found by the headers alone: what is in them is the losses' business.
     fn last_index(&self, cluster: &str, node: &str, number: u32) -> Result<u64, LabError> {
-        let path = self.layout.replica(cluster, node, &partition_id(number)).join("wal.bin");
+        let path = self
+            .layout
+            .replica(cluster, node, &partition_id(number))
+            .join("wal.bin");
         let bytes = std::fs::read(&path).map_err(|source| LabError::file(&path, source))?;
         let (mut rest, mut last) = (bytes.as_slice(), 0);
         while let Some(header) = frame::Header::read(rest) {
-            let after = usize::try_from(header.frame_len()).ok().and_then(|len| rest.get(len..));
+            let after = usize::try_from(header.frame_len())
+                .ok()
+                .and_then(|len| rest.get(len..));
             let Some(after) = after else { break };
             (rest, last) = (after, header.index);
         }
@@ -238,24 +292,39 @@ impl Case {
             match fact {
                 Fact::EpochAdvanced { cluster, epoch, .. } => {
                     if *epoch <= highest {
-                        problems.push(format!("{cluster} went to epoch {epoch} after epoch {highest}"));
+                        problems.push(format!(
+                            "{cluster} went to epoch {epoch} after epoch {highest}"
+                        ));
                     }
                     highest = highest.max(*epoch);
                 }
-                Fact::Fenced { group, fence_epoch, .. } => {
+                Fact::Fenced {
+                    group, fence_epoch, ..
+                } => {
                     let fence = fences.entry(group).or_default();
                     *fence = (*fence).max(*fence_epoch);
                 }
                 Fact::Unfenced { group, .. } => {
                     fences.remove(group.as_str());
                 }
-                Fact::Accepted { cluster, node, group, epoch, hashes, .. } => {
+                Fact::Accepted {
+                    cluster,
+                    node,
+                    group,
+                    epoch,
+                    hashes,
+                    ..
+                } => {
                     let fence = fences.get(group.as_str()).copied().unwrap_or_default();
                     if *epoch < highest.max(fence) {
-                        *stale.entry((cluster, node, group, *epoch)).or_default() += hashes.len() as u64;
+                        *stale.entry((cluster, node, group, *epoch)).or_default() +=
+                            hashes.len() as u64;
                     }
                 }
-                Fact::Membership { .. } | Fact::Restored { .. } | Fact::Switched { .. } | Fact::Phase { .. } => {}
+                Fact::Membership { .. }
+                | Fact::Restored { .. }
+                | Fact::Switched { .. }
+                | Fact::Phase { .. } => {}
             }
         }
         for ((cluster, node, group, epoch), count) in &stale {
@@ -272,7 +341,16 @@ impl Case {
         let mut first: BTreeMap<(&str, u64), (&str, i64)> = BTreeMap::new();
         let mut rewritten: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
         for fact in &self.world {
-            let Fact::Accepted { at, group, from, hashes, .. } = fact else { continue };
+            let Fact::Accepted {
+                at,
+                group,
+                from,
+                hashes,
+                ..
+            } = fact
+            else {
+                continue;
+            };
             let at = ms_of(at);
             for (index, hash) in (*from..).zip(hashes) {
                 let (known, known_at) = *first.entry((group, index)).or_insert((hash, at));
@@ -282,7 +360,11 @@ impl Case {
             }
         }
         let problems = rewritten.into_iter().map(|(group, mut indexes)| {
-            format!("{group}: {} indexes were given to two different entries: {}", indexes.len(), ranges_text(&mut indexes))
+            format!(
+                "{group}: {} indexes were given to two different entries: {}",
+                indexes.len(),
+                ranges_text(&mut indexes)
+            )
         });
         let problems: Vec<_> = problems.collect();
         self.problems.extend(problems);
@@ -290,10 +372,27 @@ impl Case {
 
     fn check_membership(&mut self) {
         for fact in &self.world {
-            let Fact::Membership { cluster, old, new, live, .. } = fact else { continue };
-            if !change_is_safe(&Joint { old: old.clone(), new: new.clone() }, live) {
+            let Fact::Membership {
+                cluster,
+                old,
+                new,
+                live,
+                ..
+            } = fact
+            else {
+                continue;
+            };
+            if !change_is_safe(
+                &Joint {
+                    old: old.clone(),
+                    new: new.clone(),
+                },
+                live,
+            ) {
                 let (old, new) = (old.join(", "), new.join(", "));
-                self.problems.push(format!("{cluster} went from voters [{old}] to [{new}] without the quorum for it"));
+                self.problems.push(format!(
+                    "{cluster} went from voters [{old}] to [{new}] without the quorum for it"
+                ));
             }
         }
     }
@@ -310,21 +409,34 @@ impl Case {
         let ratio = 1.0 - unready.len() as f64 / f64::from(self.config.groups);
         if ratio < READY_RATIO_MIN {
             unready.truncate(RANGES_SHOWN_MAX);
-            self.problems.push(format!("only {:.1} % of {cluster}'s partitions are ready; not ready: {}", ratio * 100.0, unready.join(", ")));
+            self.problems.push(format!(
+                "only {:.1} % of {cluster}'s partitions are ready; not ready: {}",
+                ratio * 100.0,
+                unready.join(", ")
+            ));
         }
         Ok(ratio)
     }
 
     fn is_ready(&self, cluster: &str, epoch: u64, number: u32) -> Result<bool, LabError> {
-        let Some(leader) = self.leader(cluster, number)? else { return Ok(false) };
+        let Some(leader) = self.leader(cluster, number)? else {
+            return Ok(false);
+        };
         let dir = self.layout.replica(cluster, &leader, &partition_id(number));
         // The leader's promise first: followers may be ahead of it, never behind.
         let raft: RaftState = read_json_if_any(&dir.join("raft_state.json"))?.unwrap_or_default();
         let mut level = 0;
-        for node in self.config.node_ids().filter(|node| self.is_up(cluster, node)) {
+        for node in self
+            .config
+            .node_ids()
+            .filter(|node| self.is_up(cluster, node))
+        {
             let last = self.last_index(cluster, &node, number)?;
             let standing = self.standing(cluster, &node, number)?;
-            if standing.role != Role::Standby && standing.epoch == epoch && last >= raft.commit_index {
+            if standing.role != Role::Standby
+                && standing.epoch == epoch
+                && last >= raft.commit_index
+            {
                 level += 1;
             }
         }
@@ -334,11 +446,20 @@ impl Case {
     /// Old replicas that are back and would take appends under an epoch that was left behind.
     fn check_unfenced(&mut self) -> Result<(), LabError> {
         let (serving, epoch) = self.serving();
-        for cluster in [PRIMARY, DR].into_iter().filter(|cluster| *cluster != serving) {
+        for cluster in [PRIMARY, DR]
+            .into_iter()
+            .filter(|cluster| *cluster != serving)
+        {
             for number in 0..self.config.groups {
-                let Some(leader) = self.leader(cluster, number)? else { continue };
+                let Some(leader) = self.leader(cluster, number)? else {
+                    continue;
+                };
                 let standing = self.standing(cluster, &leader, number)?;
-                if standing.epoch < epoch && standing.fence_epoch.is_none_or(|fence| fence <= standing.epoch) {
+                if standing.epoch < epoch
+                    && standing
+                        .fence_epoch
+                        .is_none_or(|fence| fence <= standing.epoch)
+                {
                     let group = group_id(number);
                     self.problems.push(format!("{cluster}/{leader} is not fenced and takes appends to {group} under epoch {}", standing.epoch));
                 }
@@ -355,12 +476,26 @@ impl Case {
         let mut longest: Option<i64> = None;
         for fact in &self.writer {
             match fact {
-                ClientFact::Failing { at, route, group, reason } => {
+                ClientFact::Failing {
+                    at,
+                    route,
+                    group,
+                    reason,
+                } => {
                     // The outage began with the first failure; the last one says why it goes on.
-                    let since = failing.get(&(route.as_str(), group.as_str())).map_or_else(|| ms_of(at), |(since, _)| *since);
+                    let since = failing
+                        .get(&(route.as_str(), group.as_str()))
+                        .map_or_else(|| ms_of(at), |(since, _)| *since);
                     failing.insert((route, group), (since, reason));
                 }
-                ClientFact::Acknowledged { at, route, group, cluster, epoch: under, .. } => {
+                ClientFact::Acknowledged {
+                    at,
+                    route,
+                    group,
+                    cluster,
+                    epoch: under,
+                    ..
+                } => {
                     if let Some((since, _)) = failing.remove(&(route.as_str(), group.as_str())) {
                         let lasted = ms_of(at).saturating_sub(since);
                         longest = Some(longest.map_or(lasted, |known| known.max(lasted)));
@@ -372,14 +507,23 @@ impl Case {
                 ClientFact::ZombieAccepted { .. } | ClientFact::ZombieRejected { .. } => {}
             }
         }
-        let moved = self.world.iter().filter(|fact| matches!(fact, Fact::EpochAdvanced { .. })).count() > 1;
+        let moved = self
+            .world
+            .iter()
+            .filter(|fact| matches!(fact, Fact::EpochAdvanced { .. }))
+            .count()
+            > 1;
         let mut problems = Vec::new();
         for route in ROUTES {
             for group in self.config.group_ids() {
                 if let Some((_, reason)) = failing.get(&(route, group.as_str())) {
-                    problems.push(format!("appends to {group} over `{route}` still fail: {reason}"));
+                    problems.push(format!(
+                        "appends to {group} over `{route}` still fail: {reason}"
+                    ));
                 } else if moved && !answered.contains(&(route, group.as_str())) {
-                    problems.push(format!("nothing was acknowledged for {group} over `{route}` under epoch {epoch}"));
+                    problems.push(format!(
+                        "nothing was acknowledged for {group} over `{route}` under epoch {epoch}"
+                    ));
                 }
             }
         }
@@ -402,9 +546,19 @@ fn ranges_text(indexes: &mut Vec<u64>) -> String {
     }
     let more = ranges.len().saturating_sub(RANGES_SHOWN_MAX);
     let shown = ranges.iter().take(RANGES_SHOWN_MAX);
-    let shown = shown.map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") });
+    let shown = shown.map(|(from, to)| {
+        if from == to {
+            from.to_string()
+        } else {
+            format!("{from}-{to}")
+        }
+    });
     let text = shown.collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{text} and {more} more ranges") } else { text }
+    if more > 0 {
+        format!("{text} and {more} more ranges")
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

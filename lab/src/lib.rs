@@ -49,7 +49,10 @@ mod target;
 mod tls;
 mod world;
 
-pub use config::{DR, FIRST_EPOCH, Fault, FaultKind, LabConfig, OPERATOR, PRIMARY, ROUTES, Scenario, UnknownFault, When};
+pub use config::{
+    DR, FIRST_EPOCH, Fault, FaultKind, LabConfig, OPERATOR, PRIMARY, ROUTES, Scenario,
+    UnknownFault, When,
+};
 pub use create::create;
 pub use judge::{Verdict, Word, judge};
 pub use serve::{endpoints, inject, is_running, serve, serve_until, settle, stop};
@@ -141,7 +144,10 @@ pub enum LabError {
 
 impl LabError {
     fn file(path: &Path, source: io::Error) -> Self {
-        Self::File { path: path.to_owned(), source }
+        Self::File {
+            path: path.to_owned(),
+            source,
+        }
     }
 
     /// What a port says when the lab's own files fail it.

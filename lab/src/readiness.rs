@@ -17,16 +17,30 @@ struct Ready {
 
 impl Ready {
     /// A replica is warm once its cluster has a leader for the group; it is ready as far as its log reaches.
-    #[expect(clippy::cast_precision_loss, reason = "a ratio of log lengths is shown, not computed with")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a ratio of log lengths is shown, not computed with"
+    )]
     fn of(group: &Group, node: usize) -> Self {
         let replica = group.replica(node);
         let Some(leader) = group.leader().map(|leader| group.replica(leader)) else {
-            return Self { warmup: 0.0, partition: 0.0 };
+            return Self {
+                warmup: 0.0,
+                partition: 0.0,
+            };
         };
-        let serves = replica.standing().role != Role::Standby && replica.standing().epoch == leader.standing().epoch;
+        let serves = replica.standing().role != Role::Standby
+            && replica.standing().epoch == leader.standing().epoch;
         let all = leader.last_index().max(1) as f64;
-        let share = if leader.last_index() == 0 { 1.0 } else { (replica.last_index() as f64 / all).min(1.0) };
-        Self { warmup: if serves { 1.0 } else { 0.0 }, partition: share }
+        let share = if leader.last_index() == 0 {
+            1.0
+        } else {
+            (replica.last_index() as f64 / all).min(1.0)
+        };
+        Self {
+            warmup: if serves { 1.0 } else { 0.0 },
+            partition: share,
+        }
     }
 
     fn is_ready(&self) -> bool {
@@ -83,7 +97,9 @@ pub(crate) fn readyz(world: &World, cluster: usize, node: usize) -> Reply {
 
 /// `GET /readyz/why/{partition}`
 pub(crate) fn why(world: &World, cluster: usize, node: usize, partition: &str) -> Reply {
-    let Some(number) = world.group_number(partition) else { return Reply::error(404, "partition not found") };
+    let Some(number) = world.group_number(partition) else {
+        return Reply::error(404, "partition not found");
+    };
     let group = world.clusters[cluster].group(number);
     let ready = Ready::of(&group, node);
     let mut reply = json!({
@@ -101,7 +117,9 @@ pub(crate) fn why(world: &World, cluster: usize, node: usize, partition: &str) -
 
 /// `GET /why/not-leader/{partition}`
 pub(crate) fn why_not_leader(world: &World, cluster: usize, node: usize, partition: &str) -> Reply {
-    let Some(number) = world.group_number(partition) else { return Reply::error(404, "partition not found") };
+    let Some(number) = world.group_number(partition) else {
+        return Reply::error(404, "partition not found");
+    };
     let reachable = world.is_up(&world.clusters[cluster].control_plane_part());
     let nodes = world.clusters[cluster].nodes.len();
     let group = world.clusters[cluster].group(number);

@@ -62,19 +62,30 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    fn open(layout: &Layout, config: &LabConfig, id: &'static str, region: &'static str) -> Result<Self, LabError> {
-        let groups = (0..config.groups).map(|number| Group::open(layout, config, id, number, FIRST_EPOCH).map(Mutex::new));
+    fn open(
+        layout: &Layout,
+        config: &LabConfig,
+        id: &'static str,
+        region: &'static str,
+    ) -> Result<Self, LabError> {
+        let groups = (0..config.groups)
+            .map(|number| Group::open(layout, config, id, number, FIRST_EPOCH).map(Mutex::new));
         Ok(Self {
             id,
             region,
             control_plane: ControlPlane::open(layout, config, id)?,
-            nodes: config.node_ids().map(|node| Node::open(layout, id, &node, config.fsync)).collect::<Result<_, _>>()?,
+            nodes: config
+                .node_ids()
+                .map(|node| Node::open(layout, id, &node, config.fsync))
+                .collect::<Result<_, _>>()?,
             groups: groups.collect::<Result<_, _>>()?,
         })
     }
 
     pub(crate) fn group(&self, number: usize) -> MutexGuard<'_, Group> {
-        self.groups[number].lock().unwrap_or_else(PoisonError::into_inner)
+        self.groups[number]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn group_count(&self) -> usize {
@@ -136,7 +147,9 @@ impl World {
         let last_epoch = world.last_recorded_epoch()?;
         for cluster in 0..world.clusters.len() {
             if world.is_up(&world.clusters[cluster].control_plane_part()) {
-                world.clusters[cluster].control_plane.finish_what_was_begun(&world, cluster, last_epoch)?;
+                world.clusters[cluster]
+                    .control_plane
+                    .finish_what_was_begun(&world, cluster, last_epoch)?;
             }
         }
         world.return_if_due()?;
@@ -159,20 +172,36 @@ impl World {
     /// The number in `pg-N` or `p-N`, if the lab has that group.
     pub(crate) fn group_number(&self, id: &str) -> Option<usize> {
         let digits = id.strip_prefix("pg-").or_else(|| id.strip_prefix("p-"))?;
-        let number = digits.parse::<u32>().ok().filter(|number| number.to_string() == digits)?;
-        (number < self.config.groups).then(|| usize::try_from(number).ok()).flatten()
+        let number = digits
+            .parse::<u32>()
+            .ok()
+            .filter(|number| number.to_string() == digits)?;
+        (number < self.config.groups)
+            .then(|| usize::try_from(number).ok())
+            .flatten()
     }
 
     pub(crate) fn course(&self) -> Course {
-        self.course.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.course
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        self.course.read().unwrap_or_else(PoisonError::into_inner).phase
+        self.course
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .phase
     }
 
     pub(crate) fn is_up(&self, part: &str) -> bool {
-        !self.course.read().unwrap_or_else(PoisonError::into_inner).down.contains(part)
+        !self
+            .course
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .down
+            .contains(part)
     }
 
     pub(crate) fn node_is_up(&self, cluster: usize, node: usize) -> bool {
@@ -187,11 +216,22 @@ impl World {
     }
 
     /// A client's append at a node's data port.
-    pub(crate) fn append(&self, cluster: usize, node: usize, group: usize, epoch: u64, payload: &[u8]) -> Result<Result<Appended, Refusal>, LabError> {
+    pub(crate) fn append(
+        &self,
+        cluster: usize,
+        node: usize,
+        group: usize,
+        epoch: u64,
+        payload: &[u8],
+    ) -> Result<Result<Appended, Refusal>, LabError> {
         let mut replicas = self.clusters[cluster].group(group);
         // Held to the end: a fault strikes before this append or after it, never in its middle.
         let course = self.course.read().unwrap_or_else(PoisonError::into_inner);
-        let live = |node| !course.down.contains(&self.clusters[cluster].node_part(node));
+        let live = |node| {
+            !course
+                .down
+                .contains(&self.clusters[cluster].node_part(node))
+        };
         if !live(node) {
             return Ok(Err(Refusal::NoQuorum));
         }
@@ -232,17 +272,25 @@ impl World {
             return Ok(());
         }
         match self.config.scenario {
-            Scenario::Fresh | Scenario::PvcLoss | Scenario::CpQuorumLoss | Scenario::WalCorruption => Ok(()),
+            Scenario::Fresh
+            | Scenario::PvcLoss
+            | Scenario::CpQuorumLoss
+            | Scenario::WalCorruption => Ok(()),
             Scenario::RegionLoss => {
                 let lost = &self.clusters[0];
                 course.phase = Phase::Struck;
                 course.down.insert(lost.control_plane_part());
-                course.down.extend((0..lost.nodes.len()).map(|node| lost.node_part(node)));
+                course
+                    .down
+                    .extend((0..lost.nodes.len()).map(|node| lost.node_part(node)));
                 // The surviving control plane keeps a bare majority.
                 course.down.insert(member_name(DR, 1));
                 self.set_course(course)?;
                 self.plant_bad_copies()?;
-                self.ledger.record(&Fact::Phase { at: now_text(), phase: Phase::Struck.name().to_owned() })
+                self.ledger.record(&Fact::Phase {
+                    at: now_text(),
+                    phase: Phase::Struck.name().to_owned(),
+                })
             }
         }
     }
@@ -255,13 +303,23 @@ impl World {
         for number in 0..count {
             let group = self.clusters[0].group(number);
             let held = self.clusters[1].group(number).replica(0).last_index();
-            let Some(shipper) = group.shipper() else { continue };
+            let Some(shipper) = group.shipper() else {
+                continue;
+            };
             let baseline = shipper.baseline();
-            let pending: Vec<&Range> = baseline.ranges.iter().filter(|range| range.from > held).collect();
-            if number == 1 % count && let Some(range) = pending.first() {
+            let pending: Vec<&Range> = baseline
+                .ranges
+                .iter()
+                .filter(|range| range.from > held)
+                .collect();
+            if number == 1 % count
+                && let Some(range) = pending.first()
+            {
                 objects::plant_damaged(&store, baseline, range)?;
             }
-            if number == 2 % count && let Some(range) = pending.last() {
+            if number == 2 % count
+                && let Some(range) = pending.last()
+            {
                 objects::plant_stale(&store, baseline, range)?;
             }
         }
@@ -271,7 +329,8 @@ impl World {
     /// The cut heals in part once the recovery is past its middle: a majority of the old nodes is back.
     pub(crate) fn return_if_due(&self) -> Result<(), LabError> {
         let mut course = self.course();
-        let moved = self.clusters[1].control_plane.epoch() > FIRST_EPOCH || self.ingress.left(PRIMARY);
+        let moved =
+            self.clusters[1].control_plane.epoch() > FIRST_EPOCH || self.ingress.left(PRIMARY);
         if self.config.scenario != Scenario::RegionLoss || course.phase != Phase::Struck || !moved {
             return Ok(());
         }
@@ -292,7 +351,10 @@ impl World {
         for node in 0..back {
             course.down.remove(&lost.node_part(node));
         }
-        self.ledger.record(&Fact::Phase { at: now_text(), phase: Phase::Returned.name().to_owned() })?;
+        self.ledger.record(&Fact::Phase {
+            at: now_text(),
+            phase: Phase::Returned.name().to_owned(),
+        })?;
         self.set_course(course)
     }
 
@@ -308,20 +370,32 @@ impl World {
 
     /// Waits until both clients have finished a round that began after this was asked.
     pub(crate) fn quiesce(&self, timeout: Duration) -> bool {
+        let now = self.counts();
+        // The round under way began before: the next one counts.
+        let (writer, zombie) = (now.writer_rounds + 2, now.zombie_rounds + 2);
+        self.wait_for(timeout, |counts| {
+            counts.writer_rounds >= writer && counts.zombie_rounds >= zombie
+        })
+    }
+
+    /// Waits until the clients have got as far as is asked, without pausing.
+    pub(crate) fn wait_for(&self, timeout: Duration, reached: impl Fn(&Counts) -> bool) -> bool {
         let deadline = Instant::now() + timeout;
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        // The round under way began before: the next one counts.
-        let (writer, zombie) = (counts.writer_rounds + 2, counts.zombie_rounds + 2);
         counts.hurry += 1;
         let settled = loop {
-            if counts.writer_rounds >= writer && counts.zombie_rounds >= zombie {
+            if reached(&counts) {
                 break true;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break false;
             }
-            counts = self.counted.wait_timeout(counts, left).unwrap_or_else(PoisonError::into_inner).0;
+            counts = self
+                .counted
+                .wait_timeout(counts, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         };
         counts.hurry -= 1;
         settled

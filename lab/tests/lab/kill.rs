@@ -13,9 +13,13 @@ const SERVE: &str = "CEPTRA_FLOW_LAB_TEST_SERVE";
 /// Not a test of its own: the process that [`a_killed_lab_goes_on_where_it_was`] kills.
 #[test]
 fn serve_for_the_parent() {
-    let Some(dir) = std::env::var_os(SERVE) else { return };
+    let Some(dir) = std::env::var_os(SERVE) else {
+        return;
+    };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(ceptra_flow_lab::serve(&PathBuf::from(dir))).unwrap();
+    runtime
+        .block_on(ceptra_flow_lab::serve(&PathBuf::from(dir)))
+        .unwrap();
 }
 
 struct Served(Child);
@@ -23,8 +27,16 @@ struct Served(Child);
 impl Served {
     async fn start(dir: &Path) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "kill::serve_for_the_parent", "--nocapture"]).env(SERVE, dir);
-        let child = Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        command
+            .args(["--exact", "kill::serve_for_the_parent", "--nocapture"])
+            .env(SERVE, dir);
+        let child = Self(
+            command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
         wait_until_ready(dir).await;
         child
     }
@@ -69,25 +81,38 @@ async fn a_killed_lab_goes_on_where_it_was() {
         served.kill();
         assert!(!ceptra_flow_lab::is_running(dir));
         served = Served::start(dir).await;
-        assert_eq!(std::fs::read(dir.join("ports.json")).unwrap(), ports, "the ports are taken again");
+        assert_eq!(
+            std::fs::read(dir.join("ports.json")).unwrap(),
+            ports,
+            "the ports are taken again"
+        );
     }
     assert!(ceptra_flow_lab::settle(dir, PATIENCE).await.unwrap());
     ceptra_flow_lab::stop(dir).unwrap();
     let verdict = ceptra_flow_lab::judge(dir).unwrap();
-    assert_eq!((verdict.verdict, &verdict.problems[..]), (Word::Ok, &[][..]));
+    assert_eq!(
+        (verdict.verdict, &verdict.problems[..]),
+        (Word::Ok, &[][..])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lab_killed_while_it_writes_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let config = ceptra_flow_lab::LabConfig { client_pause_ms: 0, ..crate::driver::quick() };
+    let config = ceptra_flow_lab::LabConfig {
+        client_pause_ms: 0,
+        ..crate::driver::quick()
+    };
     ceptra_flow_lab::create(dir, &config).unwrap();
     for _ in 0..3 {
         let mut served = Served::start(dir).await;
         assert!(ceptra_flow_lab::settle(dir, PATIENCE).await.unwrap());
         served.kill();
         let verdict = ceptra_flow_lab::judge(dir).unwrap();
-        assert_eq!((verdict.verdict, &verdict.problems[..]), (Word::Ok, &[][..]));
+        assert_eq!(
+            (verdict.verdict, &verdict.problems[..]),
+            (Word::Ok, &[][..])
+        );
     }
 }
