@@ -243,6 +243,12 @@ impl Scheduler {
         &self.state
     }
 
+    /// The fold so far, when nothing is to be decided any more.
+    #[must_use]
+    pub fn into_state(self) -> RunState {
+        self.state
+    }
+
     /// Attempts in flight.
     pub fn in_flight(&self) -> impl Iterator<Item = &Attempt> {
         self.in_flight.values()
