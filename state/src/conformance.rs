@@ -141,7 +141,7 @@ pub fn opening_alone_changes_nothing<J: Journals>(journals: &J) {
 
 /// A number that does not go on from the head is refused.
 pub fn numbers_have_no_gaps<J: Journals>(journals: &J) {
-    for wrong in [0, 1, 3, u64::MAX] {
+    for wrong in [0, 1, 3, 99] {
         let run = RunId::fresh();
         let mut journal = take(journals, &run);
         append(&mut journal, &["a"]).expect("it follows");

@@ -44,6 +44,16 @@ pub enum StoreError {
         /// What the system said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The disk or its file system failed.
+    #[error("the system cannot {what} `{}`: the disk is failing, or a limit on file sizes was reached; what was recorded before is safe; `ceptra-flow doctor` looks for the reason", path.display())]
+    Failing {
+        /// A verb.
+        what: &'static str,
+        /// Of what.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
     /// A later version of ceptra-flow wrote the journal.
     #[error("`{}` has format version {found}, but this ceptra-flow knows versions up to {known}: use the ceptra-flow that wrote it, or a newer one", path.display())]
     NewerFormat {
@@ -277,6 +287,7 @@ impl StoreError {
             Some(ErrorCode::DiskFull) => Self::Full { path, source: Box::new(source) },
             Some(ErrorCode::NotADatabase) => Self::NotAJournal { path, what: "it is no SQLite database".into() },
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, what: source.to_string() },
+            Some(ErrorCode::SystemIoFailure) => Self::Failing { what, path, source },
             Some(ErrorCode::ReadOnly) => Self::Unwritable { path, source: io::Error::other(source.to_string()) },
             _ => Self::Sqlite { what, path, source },
         }

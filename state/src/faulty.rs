@@ -83,3 +83,24 @@ impl<J: Journal> Journal for Faulty<J> {
         Err(self.fail().into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::note;
+    use crate::journal::Journals as _;
+    use crate::memory::MemoryStore;
+
+    #[test]
+    fn the_chosen_append_fails_and_all_after_it() {
+        for (fault, durable) in [(Fault::Refused, 1), (Fault::Full, 1), (Fault::Torn, 2)] {
+            let (store, run) = (MemoryStore::default(), RunId::fresh());
+            let mut journal = Faulty::new(store.take_over(&run).unwrap(), 2, fault);
+            journal.append(&[note(1, Epoch(1), "a")]).unwrap();
+            let error = journal.append(&[note(2, Epoch(1), "b")]).unwrap_err();
+            assert_eq!(matches!(error, AppendError::Store(StoreError::Full { .. })), fault == Fault::Full);
+            assert!(matches!(journal.append(&[note(2, Epoch(1), "b")]), Err(AppendError::Poisoned { .. })));
+            assert_eq!(store.read(&run).unwrap().len(), durable);
+        }
+    }
+}

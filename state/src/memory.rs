@@ -1,6 +1,6 @@
 //! Journals in memory, for tests and simulations. As strict as the real ones: same numbers, same hashes, same fences.
 
-use crate::chain::{Columns, Hash};
+use crate::chain::Columns;
 use crate::error::{AppendError, ReadError, StoreError};
 use crate::journal::{Head, Journal, Journals, RequestId};
 use crate::run_id::RunId;
@@ -117,5 +117,24 @@ impl Journal for MemoryJournal {
                 Err(error)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conforms() {
+        crate::conformance::check_all(MemoryStore::default);
+    }
+
+    #[test]
+    fn remembers_what_was_accepted() {
+        let (store, run) = (MemoryStore::default(), RunId::fresh());
+        let id = RequestId("r".into());
+        let mut journal = store.take_over(&run).unwrap();
+        journal.append_answering(&[crate::conformance::note(1, Epoch(1), "a")], std::slice::from_ref(&id)).unwrap();
+        assert!(store.has_accepted(&run, &id));
     }
 }

@@ -102,7 +102,8 @@ impl Reader {
     }
 
     /// The journal's file.
-    pub(crate) fn path(&self) -> &Path {
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -174,7 +175,7 @@ impl Source {
         match schema::open(path, Access::Read) {
             Ok(connection) => Ok(Self { connection, still: None, copy: None }),
             // The log's index can be neither found nor made here.
-            Err(StoreError::Sqlite { .. } | StoreError::Unwritable { .. }) => Self::open_copy(path),
+            Err(StoreError::Sqlite { .. } | StoreError::Unwritable { .. } | StoreError::Failing { .. }) => Self::open_copy(path),
             Err(error) => Err(error),
         }
     }

@@ -217,3 +217,67 @@ fn insert(transaction: &Transaction<'_>, run: &RunId, head: Head, record: &Recor
     ])?;
     Ok(Head { seq: record.seq, hash })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::{self, note};
+    use crate::error::ReadError;
+    use crate::journal::Journals;
+
+    struct Files(tempfile::TempDir);
+
+    impl Journals for Files {
+        type Journal = SqliteJournal;
+
+        fn take_over(&self, run: &RunId) -> Result<SqliteJournal, StoreError> {
+            let dir = self.0.path().join(run.as_str());
+            if dir.exists() {
+                return SqliteJournal::open(&dir, run);
+            }
+            std::fs::create_dir(&dir).unwrap();
+            SqliteJournal::create(&dir, run)
+        }
+
+        fn read(&self, run: &RunId) -> Result<Vec<Record>, ReadError> {
+            crate::Reader::open(&self.0.path().join(run.as_str()))?.records().collect()
+        }
+    }
+
+    #[test]
+    fn conforms() {
+        conformance::check_all(|| Files(tempfile::tempdir().unwrap()));
+    }
+
+    #[test]
+    fn a_full_disk_poisons_and_keeps_what_was_recorded() {
+        let (dir, run) = (tempfile::tempdir().unwrap(), RunId::fresh());
+        let mut journal = SqliteJournal::create(dir.path(), &run).unwrap();
+        let limit = |journal: &SqliteJournal, pages: i64| journal.connection.pragma_update(None, "max_page_count", pages).or(Ok::<_, ()>(()));
+        limit(&journal, 20).unwrap();
+        let mut kept = 0;
+        let error = loop {
+            match journal.append(&[note(kept + 1, Epoch(1), &"x".repeat(3000))]) {
+                Ok(_) => kept += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, AppendError::Store(StoreError::Full { .. })), "{error:?}");
+        assert!(error.to_string().contains("no space is left"));
+        // There is space again, but this owner no longer knows what is on the disk.
+        limit(&journal, 1000).unwrap();
+        let refused = journal.append(&[note(kept + 1, Epoch(1), "x")]).unwrap_err();
+        assert!(matches!(refused, AppendError::Poisoned { .. }), "{refused:?}");
+        assert_eq!(journal.records().filter(Result::is_ok).count() as u64, kept);
+        drop(journal);
+        let mut next = SqliteJournal::open(dir.path(), &run).unwrap();
+        assert_eq!(next.append(&[note(kept + 1, Epoch(2), "x")]).unwrap(), Seq(kept + 1));
+    }
+
+    #[test]
+    fn a_second_create_is_refused() {
+        let (dir, run) = (tempfile::tempdir().unwrap(), RunId::fresh());
+        drop(SqliteJournal::create(dir.path(), &run).unwrap());
+        assert!(SqliteJournal::create(dir.path(), &run).is_err());
+    }
+}

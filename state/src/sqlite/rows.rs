@@ -73,7 +73,7 @@ impl<'a> RawRow<'a> {
             _ => Err("a text in it is something else".into()),
         };
         let number = |at: usize| match row.get_ref(at) {
-            Ok(ValueRef::Integer(number)) => Ok(number as u64),
+            Ok(ValueRef::Integer(number)) => u64::try_from(number).map_err(|_| "a number in it is below 0".to_string()),
             _ => Err("a number in it is something else".to_string()),
         };
         let hash = |at: usize| match row.get_ref(at) {

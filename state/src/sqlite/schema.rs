@@ -49,6 +49,13 @@ pub(crate) const SCHEMA: &[&str] = &[
     "CREATE TRIGGER epochs_are_not_removed BEFORE DELETE ON epoch BEGIN SELECT RAISE(ABORT, 'epochs are not removed'); END",
 ];
 
+/// What a statement of a schema makes, for people: ``trigger `x` ``.
+pub(crate) fn name_of(statement: &str) -> String {
+    let mut words = statement.split_whitespace().skip(1);
+    let (sort, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    format!("{} `{}`", sort.to_ascii_lowercase(), name.trim_end_matches('('))
+}
+
 /// How a journal is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
