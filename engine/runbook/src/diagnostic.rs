@@ -140,3 +140,87 @@ pub fn to_json(diagnostic: &Diagnostic, text: &str) -> JsonDiagnostic {
         labels: labels.collect(),
     }
 }
+
+/// Bytes of the source; `u32`, because a file has at most 64 MiB and a large plan has many of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    pub(crate) fn new(range: Range<usize>) -> Self {
+        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { start: clamp(range.start), end: clamp(range.end) }
+    }
+
+    pub(crate) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Findings kept of one file; more help nobody, and a hostile file could ask for millions.
+const FOUND_MAX: usize = 500;
+
+/// Where findings of one file are collected.
+pub(crate) struct Sink<'a> {
+    name: &'a str,
+    found: Vec<Diagnostic>,
+    dropped: usize,
+    failed: bool,
+}
+
+impl<'a> Sink<'a> {
+    pub(crate) fn new(name: &'a str) -> Self {
+        Self { name, found: Vec::new(), dropped: 0, failed: false }
+    }
+
+    /// An error with one label.
+    pub(crate) fn error(&mut self, code: &'static str, at: Span, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+        self.push(Severity::Error, code, message.into(), help.into(), vec![(at, label.into())]);
+    }
+
+    /// A warning with one label.
+    pub(crate) fn warn(&mut self, code: &'static str, at: Span, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+        self.push(Severity::Warning, code, message.into(), help.into(), vec![(at, label.into())]);
+    }
+
+    /// An error about no place of the file.
+    pub(crate) fn error_elsewhere(&mut self, code: &'static str, message: impl Into<String>, help: impl Into<String>) {
+        self.push(Severity::Error, code, message.into(), help.into(), Vec::new());
+    }
+
+    /// An error with several labels.
+    pub(crate) fn error_at(&mut self, code: &'static str, labels: Vec<(Span, String)>, message: impl Into<String>, help: impl Into<String>) {
+        self.push(Severity::Error, code, message.into(), help.into(), labels);
+    }
+
+    fn push(&mut self, severity: Severity, code: &'static str, message: String, help: String, labels: Vec<(Span, String)>) {
+        debug_assert!(!help.is_empty(), "no finding without a next step: {message}");
+        self.failed |= severity == Severity::Error;
+        if self.found.len() == FOUND_MAX {
+            self.dropped += 1;
+            return;
+        }
+        let labels = labels.into_iter().map(|(span, text)| Label { span: span.range(), text }).collect();
+        self.found.push(Diagnostic { code, severity, message, help, labels, source: self.name.to_owned() });
+    }
+
+    /// Whether there was an error.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Everything, by position; the first says how many were left out, if any were.
+    pub(crate) fn into_found(self) -> Vec<Diagnostic> {
+        let mut found = self.found;
+        found.sort_by(|a, b| (a.start(), a.severity, a.code).cmp(&(b.start(), b.severity, b.code)));
+        found.dedup();
+        if self.dropped > 0
+            && let Some(last) = found.last_mut()
+        {
+            last.help = format!("{}\n(and {} more findings: mend these first)", last.help, self.dropped);
+        }
+        found
+    }
+}

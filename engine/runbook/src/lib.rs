@@ -3,13 +3,16 @@
 //! Reads text, returns values: opens no file, asks no clock, knows no step's code. Step types and targets arrive as data.
 //! Start at [`compile`]; expressions of a running plan at [`Evaluator`].
 
+pub mod codes;
 pub mod diagnostic;
 pub mod expr;
 pub mod inputs;
+mod syntax;
 pub mod target;
+pub mod units;
 
 pub use diagnostic::{Diagnostic, Label, Severity, line_column};
-pub use expr::{Evaluator, Known, Scope, known, render_known};
+pub use expr::{BlobLoader, Evaluator, Known, Preview, Scope, known, render_known};
 pub use inputs::{Given, InputDecl, InputType, inputs};
 pub use target::Target;
 
