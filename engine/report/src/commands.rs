@@ -1,0 +1,106 @@
+//! The commands that go on, spelled so that they can be pasted.
+
+use crate::text::shell_word;
+use ceptra_flow_core::RunState;
+use ceptra_flow_core::ids::{Name, label};
+use ceptra_flow_core::state::{Question, QuestionKind};
+
+/// Spells commands for one run, with whatever is needed to reach it from another shell.
+#[derive(Clone, Debug)]
+pub struct Commands {
+    run: String,
+    suffix: String,
+}
+
+impl Commands {
+    /// Commands for this run. `state_dir` is what `--state` was given, if it was: the commands repeat it.
+    #[must_use]
+    pub fn new(run: &str, state_dir: Option<&str>) -> Self {
+        let suffix = state_dir.map_or(String::new(), |dir| format!(" --state {}", shell_word(dir)));
+        Self { run: run.to_owned(), suffix }
+    }
+
+    fn of_run(&self, verb: &str) -> String {
+        format!("ceptra-flow {verb} {}{}", self.run, self.suffix)
+    }
+
+    fn of_step(&self, verb: &str, step: &Name, key: Option<&Name>, more: &str) -> String {
+        format!("ceptra-flow {verb} {} {}{more}{}", self.run, shell_word(&label(step, key)), self.suffix)
+    }
+
+    /// Goes on.
+    #[must_use]
+    pub fn resume(&self) -> String {
+        self.of_run("resume")
+    }
+
+    /// Tries a failed step again, and goes on.
+    #[must_use]
+    pub fn retry(&self, step: &Name, key: Option<&Name>) -> String {
+        format!("{} --retry {}", self.of_run("resume"), shell_word(&label(step, key)))
+    }
+
+    /// Shows where everything stands.
+    #[must_use]
+    pub fn show(&self) -> String {
+        self.of_run("show")
+    }
+
+    /// What happened, with evidence.
+    #[must_use]
+    pub fn report(&self) -> String {
+        self.of_run("report")
+    }
+
+    /// Checks the records.
+    #[must_use]
+    pub fn audit(&self) -> String {
+        self.of_run("audit")
+    }
+
+    /// What a step wrote.
+    #[must_use]
+    pub fn logs(&self, step: &Name, key: Option<&Name>) -> String {
+        self.of_step("logs", step, key, "")
+    }
+
+    /// The answers that a question can be given, the favourable one first.
+    #[must_use]
+    pub fn answers(&self, question: &Question<'_>) -> Vec<String> {
+        self.answers_to(question.kind, question.id, question.key, question.asked.map_or(&[], |asked| &asked.choices))
+    }
+
+    pub(crate) fn answers_to(&self, kind: QuestionKind, step: &Name, key: Option<&Name>, choices: &[String]) -> Vec<String> {
+        let yes = |more: &str| self.of_step("approve", step, key, more);
+        let resolve = |how: &str| self.of_step("resolve", step, key, how);
+        match kind {
+            QuestionKind::Approval => {
+                let mut answers: Vec<String> = choices.iter().map(|choice| yes(&format!(" --choice {}", shell_word(choice)))).collect();
+                if answers.is_empty() {
+                    answers.push(yes(""));
+                }
+                answers.push(self.of_step("reject", step, key, " --reason WHY"));
+                answers
+            }
+            QuestionKind::Manual => vec![resolve(" --done"), resolve(" --not-done --reason WHY")],
+            QuestionKind::Verdict | QuestionKind::Stuck => {
+                vec![resolve(" --done --reason WHY"), resolve(" --not-done --reason WHY"), resolve(" --skip --reason WHY")]
+            }
+        }
+    }
+
+    /// The one command that goes on from here.
+    #[must_use]
+    pub fn next(&self, state: &RunState) -> String {
+        if state.is_paused() || state.outcome().is_some() {
+            return self.resume();
+        }
+        match state.questions().next() {
+            Some(question) => {
+                let answer = self.answers(&question).swap_remove(0);
+                format!("{answer} && {}", self.resume())
+            }
+            None => self.resume(),
+        }
+    }
+}
