@@ -1,6 +1,6 @@
 //! What every admin port asks of a `POST` before it does anything, and what it remembers after.
 //!
-//! Content type, principal, the run's epoch, the idempotency key: in this order. Start at
+//! Principal, the run's epoch, content type, the idempotency key: in this order. Start at
 //! [`Gate::admit`].
 
 use std::collections::BTreeMap;
@@ -62,13 +62,14 @@ impl Gate {
         Ok(Admitted { key: None })
     }
 
+    /// The principal first: a stranger must not raise the epoch of somebody's run.
     fn authorize(&mut self, request: &Request) -> Result<(), Reply> {
+        if request.principal.as_deref() != Some(OPERATOR) {
+            return Err(Reply::error(403, "unauthorized"));
+        }
         self.check_run(request)?;
         if request.headers.get("content-type").map(String::as_str) != Some("application/json") {
             return Err(Reply::error(415, "Content-Type must be application/json"));
-        }
-        if request.principal.as_deref() != Some(OPERATOR) {
-            return Err(Reply::error(403, "unauthorized"));
         }
         Ok(())
     }

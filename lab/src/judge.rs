@@ -6,18 +6,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ceptra_flow_formats::frame;
 use serde::{Deserialize, Serialize};
 
 use crate::LabError;
-use crate::config::{DR, LabConfig, PRIMARY, ROUTES, group_id, partition_id};
+use crate::config::{DR, PRIMARY, ROUTES, group_id};
 use crate::disk::{read_json, read_json_if_any, read_lines};
+use crate::evidence::Evidence;
 use crate::ingress::IngressState;
 use crate::layout::Layout;
 use crate::ledger::{ClientFact, Fact, Ledger, ms_of};
 use crate::membership::{Joint, change_is_safe};
-use crate::replica::{RaftState, Role, Standing, hash_text};
-use crate::world::{Course, Phase};
+use crate::world::Phase;
 
 /// Share of ready partitions below which a recovery is not over.
 const READY_RATIO_MIN: f64 = 0.99;
@@ -82,9 +81,7 @@ pub fn judge(dir: &Path) -> Result<Verdict, LabError> {
 
 /// Everything the judge looks at, and what it found so far.
 struct Case {
-    layout: Layout,
-    config: LabConfig,
-    course: Course,
+    evidence: Evidence,
     writer: Vec<ClientFact>,
     world: Vec<Fact>,
     ingress: IngressState,
@@ -94,15 +91,23 @@ struct Case {
 impl Case {
     fn open(dir: &Path) -> Result<Self, LabError> {
         let layout = Layout::new(dir);
-        Ok(Self {
-            config: read_json(&layout.config())?,
-            // The writer's ledger first: what it says was acknowledged, all others must bear out.
-            writer: read_lines(&layout.writer_ledger())?,
-            world: Ledger::read(&layout.world_ledger())?,
-            ingress: read_json(&layout.ingress())?,
-            course: read_json_if_any(&layout.scenario())?.unwrap_or_default(),
-            problems: Vec::new(),
+        // The writer's ledger first: what it says was acknowledged, all others must bear out.
+        let writer = read_lines(&layout.writer_ledger())?;
+        let world = Ledger::read(&layout.world_ledger())?;
+        let ingress = read_json(&layout.ingress())?;
+        let config = read_json(&layout.config())?;
+        let course = read_json_if_any(&layout.scenario())?.unwrap_or_default();
+        let evidence = Evidence {
             layout,
+            config,
+            course,
+        };
+        Ok(Self {
+            evidence,
+            writer,
+            world,
+            ingress,
+            problems: Vec::new(),
         })
     }
 
@@ -151,9 +156,9 @@ impl Case {
         let cluster = self.read_from();
         let struck_at = self.struck_at();
         let mut lost_count = 0;
-        for number in 0..self.config.groups {
+        for number in 0..self.evidence.config.groups {
             let group = group_id(number);
-            let log = self.leader_log(&cluster, number)?;
+            let log = self.evidence.leader_log(&cluster, number)?;
             let mut lost = Vec::new();
             for (index, hash, at) in self.acknowledged(&group) {
                 if log.get(&index) == Some(&hash) {
@@ -183,7 +188,7 @@ impl Case {
 
     /// Whether losing an entry acknowledged at `at` is within the objective.
     fn is_within_rpo(&self, at: i64, struck_at: Option<i64>) -> bool {
-        let rpo_ms = i64::try_from(self.config.rpo_ms).unwrap_or(i64::MAX);
+        let rpo_ms = i64::try_from(self.evidence.config.rpo_ms).unwrap_or(i64::MAX);
         rpo_ms > 0
             && struck_at.is_some_and(|struck| at <= struck && struck.saturating_sub(at) <= rpo_ms)
     }
@@ -210,76 +215,6 @@ impl Case {
             }
         }
         entries
-    }
-
-    fn is_up(&self, cluster: &str, node: &str) -> bool {
-        !self.course.down.contains(&format!("{cluster}.{node}"))
-    }
-
-    fn standing(&self, cluster: &str, node: &str, number: u32) -> Result<Standing, LabError> {
-        let dir = self.layout.replica(cluster, node, &partition_id(number));
-        Ok(read_json_if_any(&dir.join("replica.json"))?.unwrap_or_default())
-    }
-
-    /// The node that leads a group in a cluster, if it lives and a majority with it.
-    fn leader(&self, cluster: &str, number: u32) -> Result<Option<String>, LabError> {
-        let alive: Vec<_> = self
-            .config
-            .node_ids()
-            .filter(|node| self.is_up(cluster, node))
-            .collect();
-        if alive.len() * 2 <= self.config.replicas as usize {
-            return Ok(None);
-        }
-        for node in alive {
-            if self.standing(cluster, &node, number)?.role == Role::Leader {
-                return Ok(Some(node));
-            }
-        }
-        Ok(None)
-    }
-
-    /// What a client can read of a group: index and hash of each sound entry of the leader's log.
-    fn leader_log(&self, cluster: &str, number: u32) -> Result<BTreeMap<u64, String>, LabError> {
-        match self.leader(cluster, number)? {
-            Some(node) => self.log(cluster, &node, number),
-            None => Ok(BTreeMap::new()),
-        }
-    }
-
-    fn log(
-        &self,
-        cluster: &str,
-        node: &str,
-        number: u32,
-    ) -> Result<BTreeMap<u64, String>, LabError> {
-        let path = self
-            .layout
-            .replica(cluster, node, &partition_id(number))
-            .join("wal.bin");
-        let bytes = std::fs::read(&path).map_err(|source| LabError::file(&path, source))?;
-        let sound = frame::Frames::new(&bytes).map_while(Result::ok);
-        Ok(sound
-            .map(|found| (found.frame.index, hash_text(found.frame.payload)))
-            .collect())
-    }
-
-    /// Index of the last whole frame, found by the headers alone: what is in them is the losses' business.
-    fn last_index(&self, cluster: &str, node: &str, number: u32) -> Result<u64, LabError> {
-        let path = self
-            .layout
-            .replica(cluster, node, &partition_id(number))
-            .join("wal.bin");
-        let bytes = std::fs::read(&path).map_err(|source| LabError::file(&path, source))?;
-        let (mut rest, mut last) = (bytes.as_slice(), 0);
-        while let Some(header) = frame::Header::read(rest) {
-            let after = usize::try_from(header.frame_len())
-                .ok()
-                .and_then(|len| rest.get(len..));
-            let Some(after) = after else { break };
-            (rest, last) = (after, header.index);
-        }
-        Ok(last)
     }
 
     /// Epochs rise strictly; nobody accepts under one that was left behind or fenced off.
@@ -401,12 +336,12 @@ impl Case {
     fn check_readiness(&mut self) -> Result<f64, LabError> {
         let (cluster, epoch) = self.serving();
         let mut unready = Vec::new();
-        for number in 0..self.config.groups {
-            if !self.is_ready(&cluster, epoch, number)? {
+        for number in 0..self.evidence.config.groups {
+            if !self.evidence.is_ready(&cluster, epoch, number)? {
                 unready.push(group_id(number));
             }
         }
-        let ratio = 1.0 - unready.len() as f64 / f64::from(self.config.groups);
+        let ratio = 1.0 - unready.len() as f64 / f64::from(self.evidence.config.groups);
         if ratio < READY_RATIO_MIN {
             unready.truncate(RANGES_SHOWN_MAX);
             self.problems.push(format!(
@@ -418,31 +353,6 @@ impl Case {
         Ok(ratio)
     }
 
-    fn is_ready(&self, cluster: &str, epoch: u64, number: u32) -> Result<bool, LabError> {
-        let Some(leader) = self.leader(cluster, number)? else {
-            return Ok(false);
-        };
-        let dir = self.layout.replica(cluster, &leader, &partition_id(number));
-        // The leader's promise first: followers may be ahead of it, never behind.
-        let raft: RaftState = read_json_if_any(&dir.join("raft_state.json"))?.unwrap_or_default();
-        let mut level = 0;
-        for node in self
-            .config
-            .node_ids()
-            .filter(|node| self.is_up(cluster, node))
-        {
-            let last = self.last_index(cluster, &node, number)?;
-            let standing = self.standing(cluster, &node, number)?;
-            if standing.role != Role::Standby
-                && standing.epoch == epoch
-                && last >= raft.commit_index
-            {
-                level += 1;
-            }
-        }
-        Ok(level * 2 > self.config.replicas as usize)
-    }
-
     /// Old replicas that are back and would take appends under an epoch that was left behind.
     fn check_unfenced(&mut self) -> Result<(), LabError> {
         let (serving, epoch) = self.serving();
@@ -450,11 +360,11 @@ impl Case {
             .into_iter()
             .filter(|cluster| *cluster != serving)
         {
-            for number in 0..self.config.groups {
-                let Some(leader) = self.leader(cluster, number)? else {
+            for number in 0..self.evidence.config.groups {
+                let Some(leader) = self.evidence.leader(cluster, number)? else {
                     continue;
                 };
-                let standing = self.standing(cluster, &leader, number)?;
+                let standing = self.evidence.standing(cluster, &leader, number)?;
                 if standing.epoch < epoch
                     && standing
                         .fence_epoch
@@ -515,7 +425,7 @@ impl Case {
             > 1;
         let mut problems = Vec::new();
         for route in ROUTES {
-            for group in self.config.group_ids() {
+            for group in self.evidence.config.group_ids() {
                 if let Some((_, reason)) = failing.get(&(route, group.as_str())) {
                     problems.push(format!(
                         "appends to {group} over `{route}` still fail: {reason}"

@@ -70,6 +70,21 @@ pub(crate) enum Fact {
     Phase { at: String, phase: String },
 }
 
+impl Fact {
+    /// The epoch that a control plane went to.
+    pub(crate) fn epoch_advanced(&self) -> Option<u64> {
+        match self {
+            Self::EpochAdvanced { epoch, .. } => Some(*epoch),
+            _ => None,
+        }
+    }
+
+    /// Whether this says that the scenario reached a phase.
+    pub(crate) fn is_phase(&self, name: &str) -> bool {
+        matches!(self, Self::Phase { phase, .. } if phase == name)
+    }
+}
+
 /// What a client saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -30,6 +30,7 @@ mod control_plane_port;
 mod create;
 mod data_port;
 mod disk;
+mod evidence;
 mod gate;
 mod group;
 mod http;

@@ -35,7 +35,7 @@ use crate::world::{Phase, World};
 /// How often the `down` marker is looked for.
 const MARKER_EVERY: Duration = Duration::from_millis(50);
 /// A lab that was just stopped may hold its lock for a moment.
-const LOCK_WAIT: Duration = Duration::from_secs(3);
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// The writer's first acknowledgements, and its first failures, come within this time.
 const CLIENTS_WAIT: Duration = Duration::from_secs(20);
 /// A serving process notices the marker and ends within this time.
@@ -93,6 +93,7 @@ pub async fn serve_until(dir: &Path, end: impl Future<Output = ()>) -> Result<()
     .await;
     // Clients first: they must not take the end of the lab for a failure of the world.
     clients.shutdown().await;
+    world.count(|counts| counts.ended = true);
     servers.shutdown().await;
     wait_for_handlers(world).await;
     drop(lock);

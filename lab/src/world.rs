@@ -112,6 +112,8 @@ pub(crate) struct Counts {
     pub(crate) zombie_rejected: u64,
     /// Somebody waits: clients go on without pausing.
     pub(crate) hurry: u32,
+    /// The clients are gone: nobody need wait for them.
+    pub(crate) ended: bool,
 }
 
 /// Everything that runs.
@@ -144,25 +146,23 @@ impl World {
             layout,
             config,
         };
-        let last_epoch = world.last_recorded_epoch()?;
-        for cluster in 0..world.clusters.len() {
-            if world.is_up(&world.clusters[cluster].control_plane_part()) {
-                world.clusters[cluster]
+        let facts = Ledger::read(&world.layout.world_ledger())?;
+        let last_epoch = facts.iter().filter_map(Fact::epoch_advanced).max();
+        for (number, cluster) in world.clusters.iter().enumerate() {
+            if world.is_up(&cluster.control_plane_part()) {
+                let last_epoch = last_epoch.unwrap_or_default();
+                cluster
                     .control_plane
-                    .finish_what_was_begun(&world, cluster, last_epoch)?;
+                    .finish_what_was_begun(&world, number, last_epoch)?;
             }
+        }
+        if world.phase() != Phase::Healthy
+            && !facts.iter().any(|fact| fact.is_phase(Phase::Struck.name()))
+        {
+            world.finish_striking()?;
         }
         world.return_if_due()?;
         Ok(world)
-    }
-
-    fn last_recorded_epoch(&self) -> Result<u64, LabError> {
-        let facts = Ledger::read(&self.layout.world_ledger())?;
-        let epochs = facts.iter().filter_map(|fact| match fact {
-            Fact::EpochAdvanced { epoch, .. } => Some(*epoch),
-            _ => None,
-        });
-        Ok(epochs.max().unwrap_or_default())
     }
 
     pub(crate) fn cluster_by_id(&self, id: &str) -> Option<usize> {
@@ -286,13 +286,18 @@ impl World {
                 // The surviving control plane keeps a bare majority.
                 course.down.insert(member_name(DR, 1));
                 self.set_course(course)?;
-                self.plant_bad_copies()?;
-                self.ledger.record(&Fact::Phase {
-                    at: now_text(),
-                    phase: Phase::Struck.name().to_owned(),
-                })
+                self.finish_striking()
             }
         }
+    }
+
+    /// What follows from the parts being down; done again when a kill came in between.
+    fn finish_striking(&self) -> Result<(), LabError> {
+        self.plant_bad_copies()?;
+        self.ledger.record(&Fact::Phase {
+            at: now_text(),
+            phase: Phase::Struck.name().to_owned(),
+        })
     }
 
     /// Beside good shipments, newer ones that are not: one changed, one old.
@@ -388,7 +393,7 @@ impl World {
                 break true;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || counts.ended {
                 break false;
             }
             counts = self

@@ -271,14 +271,11 @@ impl Recovery {
             let copies = (1..=2)
                 .rev()
                 .map(|copy| format!("shipments/{group}/{from:020}-{to:020}.g{copy}.wal"));
-            let there = copies.filter(|key| Path::new(&store).join(key).exists());
+            let mut there = copies.filter(|key| Path::new(&store).join(key).exists());
             let wanted = range["sha256"].as_str().unwrap();
             let fits =
                 |key: &String| !self.verify || Sha256Digest::of(&read(key)).prefixed() == wanted;
-            let object = there
-                .filter(fits)
-                .next()
-                .expect("a good copy is in the store");
+            let object = there.find(fits).expect("a good copy is in the store");
             for node in ["cluster-b.node-0", "cluster-b.node-1", "cluster-b.node-2"] {
                 let mut body = json!({ "group_id": group, "object": object });
                 if self.verify {

@@ -116,3 +116,28 @@ async fn a_lab_killed_while_it_writes_loses_nothing() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_that_a_kill_cut_short_is_brought_to_its_end() {
+    let mut lab = crate::driver::Lab::start(&region_loss()).await;
+    lab.end().await;
+    let ledger = lab.path().join("ledgers/world.jsonl");
+    let facts = std::fs::read_to_string(&ledger).unwrap();
+    let before = facts.lines().filter(|line| !line.contains("\"phase\""));
+    std::fs::write(
+        &ledger,
+        before.map(|line| format!("{line}\n")).collect::<String>(),
+    )
+    .unwrap();
+    let copy = lab
+        .path()
+        .join("objects/shipments/pg-1/00000000000000000129-00000000000000000192.g2.wal");
+    std::fs::remove_file(&copy).unwrap();
+    lab.serve().await;
+    assert!(copy.exists());
+    assert!(
+        std::fs::read_to_string(&ledger)
+            .unwrap()
+            .contains("\"phase\":\"struck\"")
+    );
+}
