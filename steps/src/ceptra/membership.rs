@@ -42,13 +42,6 @@ impl Change {
         }
     }
 
-    fn inverse(self) -> Self {
-        match self {
-            Self::Promote => Self::Evict,
-            Self::Evict => Self::Promote,
-        }
-    }
-
     /// Voters after the change.
     fn applied(self, voters: &[String], member: &str) -> Vec<String> {
         let others = voters.iter().filter(|name| *name != member).cloned();
@@ -130,8 +123,12 @@ impl Change {
                     shape::out("seen", Shape::Any, "What the control plane answered."),
                 ])
             },
-            undoes: true,
-            operations: |_| vec![MEMBERSHIP, PROMOTE, EVICT],
+            // A voter is evicted because it is lost; there is no way back but to bootstrap it anew.
+            undoes: matches!(self, Self::Promote),
+            operations: match self {
+                Self::Promote => |_| vec![MEMBERSHIP, PROMOTE, EVICT],
+                Self::Evict => |_| vec![MEMBERSHIP, EVICT],
+            },
             ..shape::probing(name, summary)
         }
     }
@@ -141,30 +138,37 @@ fn output(member: &str, seen: &Value) -> Value {
     json!({"member": member, "voters": seen.get("voters"), "leader": seen.get("leader"), "seen": seen})
 }
 
-macro_rules! step {
-    ($type:ident, $change:expr) => {
-        impl Step for $type {
-            fn describe(&self) -> StepType {
-                $change.describe()
-            }
+impl Step for PromoteVoter {
+    fn describe(&self) -> StepType {
+        Change::Promote.describe()
+    }
 
-            fn run<'a>(&'a self, with: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Value, StepError>> {
-                Box::pin(async move { $change.perform(&world::params(with)?, cx, None).await })
-            }
+    fn run<'a>(&'a self, with: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Value, StepError>> {
+        Box::pin(async move { Change::Promote.perform(&world::params(with)?, cx, None).await })
+    }
 
-            fn probe<'a>(&'a self, with: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Probed, StepError>> {
-                Box::pin(async move { $change.probe(&world::params(with)?, cx).await })
-            }
+    fn probe<'a>(&'a self, with: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Probed, StepError>> {
+        Box::pin(async move { Change::Promote.probe(&world::params(with)?, cx).await })
+    }
 
-            fn undo<'a>(&'a self, with: Value, _output: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Value, StepError>> {
-                Box::pin(async move { $change.inverse().perform(&world::params(with)?, cx, Some("undo")).await })
-            }
-        }
-    };
+    fn undo<'a>(&'a self, with: Value, _output: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Value, StepError>> {
+        Box::pin(async move { Change::Evict.perform(&world::params(with)?, cx, Some("undo")).await })
+    }
 }
 
-step!(PromoteVoter, Change::Promote);
-step!(EvictVoter, Change::Evict);
+impl Step for EvictVoter {
+    fn describe(&self) -> StepType {
+        Change::Evict.describe()
+    }
+
+    fn run<'a>(&'a self, with: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Value, StepError>> {
+        Box::pin(async move { Change::Evict.perform(&world::params(with)?, cx, None).await })
+    }
+
+    fn probe<'a>(&'a self, with: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Probed, StepError>> {
+        Box::pin(async move { Change::Evict.probe(&world::params(with)?, cx).await })
+    }
+}
 
 #[cfg(test)]
 mod tests {
