@@ -1,0 +1,11 @@
+//! End to end: the real binary, real files, real processes. One module per promise; start at [`support`].
+
+mod approvals;
+mod basics;
+mod doubt;
+mod house;
+mod journal;
+mod rehearsal;
+mod secrets;
+mod steering;
+mod support;
