@@ -27,6 +27,10 @@ impl Layout {
         self.root.join("lab.lock")
     }
 
+    pub(crate) fn ready_lock(&self) -> PathBuf {
+        self.root.join("ready.lock")
+    }
+
     pub(crate) fn endpoints(&self) -> PathBuf {
         self.root.join("endpoints.json")
     }

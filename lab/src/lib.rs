@@ -56,7 +56,7 @@ pub use config::{
 };
 pub use create::create;
 pub use judge::{Verdict, Word, judge};
-pub use serve::{endpoints, inject, is_running, serve, serve_until, settle, stop};
+pub use serve::{endpoints, inject, is_ready, is_running, serve, serve_until, settle, stop};
 pub use target::{target_toml, target_toml_for};
 
 /// What can go wrong with a lab itself, as opposed to in it.

@@ -65,7 +65,7 @@ pub async fn serve(dir: &Path) -> Result<(), LabError> {
 pub async fn serve_until(dir: &Path, end: impl Future<Output = ()>) -> Result<(), LabError> {
     let layout = Layout::new(dir);
     let config: LabConfig = read_json(&layout.config())?;
-    let lock = take_lock(&layout).await?;
+    let lock = take_lock(&layout, &layout.lock()).await?;
     remove_if_any(&layout.endpoints())?;
     remove_if_any(&layout.down_marker())?;
     let opened = {
@@ -82,6 +82,7 @@ pub async fn serve_until(dir: &Path, end: impl Future<Output = ()>) -> Result<()
         start_clients(&world, &endpoints, &mut clients);
         strike(&world).await?;
         write_json(&layout.endpoints(), &endpoints, world.config.fsync)?;
+        let _ready = take_lock(&layout, &layout.ready_lock()).await?;
         tokio::select! {
             () = end => Ok(()),
             () = down.notified() => Ok(()),
@@ -100,16 +101,15 @@ pub async fn serve_until(dir: &Path, end: impl Future<Output = ()>) -> Result<()
     served
 }
 
-async fn take_lock(layout: &Layout) -> Result<File, LabError> {
-    let path = layout.lock();
+async fn take_lock(layout: &Layout, path: &Path) -> Result<File, LabError> {
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(&path);
-        let file = file.map_err(|source| LabError::file(&path, source))?;
+            .open(path);
+        let file = file.map_err(|source| LabError::file(path, source))?;
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
@@ -120,7 +120,7 @@ async fn take_lock(layout: &Layout) -> Result<File, LabError> {
                     dir: layout.root().to_owned(),
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(LabError::file(&path, source)),
+            Err(TryLockError::Error(source)) => return Err(LabError::file(path, source)),
         }
     }
 }
@@ -331,9 +331,19 @@ pub fn endpoints(dir: &Path) -> Result<BTreeMap<String, String>, LabError> {
     })
 }
 
-/// Whether a process serves the lab in `dir`.
+/// Whether a process serves the lab in `dir`, ready or not.
 pub fn is_running(dir: &Path) -> bool {
-    let Ok(file) = File::open(Layout::new(dir).lock()) else {
+    is_locked(&Layout::new(dir).lock())
+}
+
+/// Whether a process serves the lab in `dir` and has said where its parts are: what [`endpoints`]
+/// gives is then no leftover of an earlier process.
+pub fn is_ready(dir: &Path) -> bool {
+    is_locked(&Layout::new(dir).ready_lock())
+}
+
+fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
         return false;
     };
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))

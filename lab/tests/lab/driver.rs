@@ -85,7 +85,7 @@ impl Lab {
 
 pub(crate) async fn wait_until_ready(dir: &Path) {
     let deadline = Instant::now() + PATIENCE;
-    while !(ceptra_flow_lab::is_running(dir) && ceptra_flow_lab::endpoints(dir).is_ok()) {
+    while !ceptra_flow_lab::is_ready(dir) {
         assert!(Instant::now() < deadline, "the lab does not get ready");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

@@ -141,3 +141,20 @@ async fn a_fault_that_a_kill_cut_short_is_brought_to_its_end() {
             .contains("\"phase\":\"struck\"")
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lab_that_is_asked_to_end_ends_well() {
+    let dir = tempfile::tempdir().unwrap();
+    ceptra_flow_lab::create(dir.path(), &crate::driver::quick()).unwrap();
+    let mut served = Served::start(dir.path()).await;
+    let pid = served.0.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(served.0.wait().unwrap().success());
+    assert!(!ceptra_flow_lab::is_running(dir.path()));
+}
