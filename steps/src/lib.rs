@@ -10,10 +10,13 @@ pub mod ceptra;
 pub mod context;
 pub mod endpoints;
 pub mod error;
+pub mod generic;
 pub mod log;
+pub mod process;
 pub mod redact;
 pub mod registry;
 pub mod step;
+pub mod values;
 
 pub use carry_out::{Carried, Work, carry_out};
 pub use context::{RunInfo, StepContext};

@@ -5,9 +5,9 @@
 //! than four characters would blacken ordinary words, so they are replaced only where they are the whole
 //! value. A program that transforms a secret in another way can still leak it: this is a net, not a proof.
 
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use regex::bytes::{NoExpand, Regex, RegexBuilder};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -23,8 +23,8 @@ const SEARCHED_CHARS_MIN: usize = 4;
 /// Shorter pieces of Base64 would match ordinary text.
 const BASE64_PIECE_MIN: usize = 8;
 
-/// The compiled search may take this much memory: hundreds of secrets of ordinary length.
-const SEARCH_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Longer secrets (whole files) are looked for only as they are and JSON-escaped: each form costs memory.
+const ENCODED_BYTES_MAX: usize = 64 * 1024;
 
 /// Knows the secrets of a run, and replaces them by `***`.
 #[derive(Clone, Default)]
@@ -35,9 +35,10 @@ pub struct Redactor {
 
 #[derive(Clone)]
 struct Search {
-    /// Longest first: where two forms begin at the same place, the longer one is replaced.
+    /// Longest first.
     forms: Arc<[Vec<u8>]>,
-    regex: Regex,
+    /// Where two forms begin at the same place, it finds the longer one.
+    finder: AhoCorasick,
 }
 
 impl Redactor {
@@ -107,7 +108,11 @@ impl Redactor {
     #[must_use]
     pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         match &self.search {
-            Some(search) => search.regex.replace_all(bytes, NoExpand(MASK.as_bytes())),
+            Some(search) if search.finder.is_match(bytes) => {
+                let masks = vec![MASK; search.forms.len()];
+                Cow::Owned(search.finder.replace_all_bytes(bytes, &masks))
+            }
+            Some(_) => Cow::Borrowed(bytes),
             None => Cow::Borrowed(bytes),
         }
     }
@@ -150,9 +155,7 @@ impl RedactedStream {
         let keep = loop {
             // What begins before `undecided` can become no longer match by more bytes.
             let undecided = at + search.undecided_from(&self.held[at..]);
-            match search
-                .regex
-                .find_at(&self.held, at)
+            match search.finder.find(Input::new(&self.held).range(at..))
                 .filter(|found| found.start() < undecided)
             {
                 Some(found) => {
@@ -185,21 +188,13 @@ impl Search {
         }
         let mut forms: Vec<Vec<u8>> = forms.into_iter().collect();
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        let pattern = forms
-            .iter()
-            .map(|form| literal(form))
-            .collect::<Vec<_>>()
-            .join("|");
-        let regex = RegexBuilder::new(&pattern)
-            .unicode(false)
-            .size_limit(SEARCH_BYTES_MAX)
-            .build()
-            .expect(
-                "an alternation of escaped bytes is a valid expression, and secrets fit the limit",
-            );
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&forms)
+            .expect("a search fails to build only beyond two billion bytes of secrets");
         Some(Self {
             forms: forms.into(),
-            regex,
+            finder,
         })
     }
 
@@ -218,22 +213,16 @@ impl Search {
     }
 }
 
-fn literal(form: &[u8]) -> String {
-    form.iter().fold(
-        String::with_capacity(form.len() * 4),
-        |mut pattern, byte| {
-            let _ = write!(pattern, "\\x{byte:02x}");
-            pattern
-        },
-    )
-}
-
 /// A secret as it commonly travels.
 fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
     if secret.chars().count() < SEARCHED_CHARS_MIN {
         return BTreeSet::new();
     }
     let escaped = Value::String(secret.to_owned()).to_string();
+    let escaped = escaped[1..escaped.len() - 1].to_owned();
+    if secret.len() > ENCODED_BYTES_MAX {
+        return BTreeSet::from([secret.to_owned().into_bytes(), escaped.into_bytes()]);
+    }
     let percent = percent_encoded(secret);
     let hex: String = secret.bytes().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
@@ -241,7 +230,7 @@ fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
     });
     let mut forms: BTreeSet<Vec<u8>> = [
         secret.to_owned(),
-        escaped[1..escaped.len() - 1].to_owned(),
+        escaped,
         percent.to_lowercase_escapes(),
         percent.0.replace("%20", "+"),
         percent.0,
@@ -330,10 +319,7 @@ mod tests {
         let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
         let shown_as = [
             SECRET.to_owned(),
-            serde_json::to_string(SECRET)
-                .unwrap()
-                .trim_matches('"')
-                .to_owned(),
+            r#"hunter2/\"Zürich 9\""#.to_owned(),
             STANDARD.encode(SECRET),
             hex.to_uppercase(),
             hex,

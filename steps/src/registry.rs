@@ -1,16 +1,14 @@
 //! Every step type of this installation. A new type is one file and one line here.
 
-use crate::ceptra;
+use crate::{ceptra, generic};
 use crate::step::Step;
 use ceptra_flow_core::catalog::StepType;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-const GENERIC: &[&dyn Step] = &[];
-
 /// Every step type: the generic ones, then CEPtra's.
 pub fn registry() -> impl Iterator<Item = &'static dyn Step> {
-    GENERIC.iter().chain(ceptra::STEPS).copied()
+    generic::STEPS.iter().chain(ceptra::STEPS).copied()
 }
 
 /// What is known of every step type without its code.
