@@ -1,9 +1,11 @@
 //! The commands that go on, spelled so that they can be pasted.
 
 use crate::text::shell_word;
-use ceptra_flow_core::RunState;
+use ceptra_flow_core::event::Outcome;
 use ceptra_flow_core::ids::{Name, label};
-use ceptra_flow_core::state::{Question, QuestionKind};
+use ceptra_flow_core::plan::StepPlan;
+use ceptra_flow_core::state::{Question, QuestionKind, Status};
+use ceptra_flow_core::{RunState, StepIx};
 
 /// Spells commands for one run, with whatever is needed to reach it from another shell.
 #[derive(Clone, Debug)]
@@ -89,18 +91,26 @@ impl Commands {
         }
     }
 
-    /// The one command that goes on from here.
+    /// The one command that goes on from here; `None` when the run ended well or was given up.
     #[must_use]
-    pub fn next(&self, state: &RunState) -> String {
-        if state.is_paused() || state.outcome().is_some() {
-            return self.resume();
+    pub fn next(&self, state: &RunState) -> Option<String> {
+        match state.outcome() {
+            Some(Outcome::Done | Outcome::Cancelled) => return None,
+            Some(Outcome::Failed) => return self.next_after_failure(state),
+            None if state.is_paused() => return Some(self.resume()),
+            None => {}
         }
-        match state.questions().next() {
-            Some(question) => {
-                let answer = self.answers(&question).swap_remove(0);
-                format!("{answer} && {}", self.resume())
-            }
-            None => self.resume(),
-        }
+        let Some(question) = state.questions().next() else { return Some(self.resume()) };
+        let answer = self.answers(&question).swap_remove(0);
+        Some(format!("{answer} && {}", self.resume()))
+    }
+
+    fn next_after_failure(&self, state: &RunState) -> Option<String> {
+        let failed = |(at, step): (StepIx, &StepPlan)| {
+            let instance = state.instances(at).iter().find(|instance| instance.status == Status::Failed)?;
+            Some(self.retry(&step.id, instance.key.as_ref()))
+        };
+        // What was reversed is not tried again: the next run is a new one.
+        state.plan().places().find_map(failed).filter(|_| state.undo().is_none())
     }
 }

@@ -1,9 +1,13 @@
-//! A run as `show` and `runs` show it.
+//! A run as programs see it: `show --output json` and `runs --output json`.
+//!
+//! A fold and nothing else; for people, see `Show` in `screen`.
 
-use crate::{Clock, Commands, Head, Liveness, RunOutcome};
-use ceptra_flow_core::{Json, Name, RunState, Timestamp};
+use crate::{Head, Liveness, RunOutcome, utc};
+use ceptra_flow_core::input::{Failure, Left};
+use ceptra_flow_core::plan::StepPlan;
+use ceptra_flow_core::state::{Instance, Question, Status};
+use ceptra_flow_core::{Json, Name, Output, RunState, StepIx, Timestamp};
 use serde::Serialize;
-use std::fmt;
 
 /// What a step gave back: the document, or where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -97,16 +101,85 @@ pub struct RunView {
     #[serde(skip)]
     pub(crate) started_at: Timestamp,
     #[serde(skip)]
-    pub(crate) ended_at: Option<Timestamp>,
+    pub(crate) last_at: Timestamp,
     #[serde(skip)]
     pub(crate) progress: (usize, usize),
+}
+
+impl OutputView {
+    /// The same, as people and programs see it.
+    #[must_use]
+    pub fn of(output: &Output) -> Self {
+        match output {
+            Output::Inline(json) => Self::Inline(json.clone()),
+            Output::Blob(blob) => Self::Blob { blob: blob.sha256.clone(), size: blob.size },
+        }
+    }
+}
+
+impl ErrorView {
+    /// The same, as people and programs see it.
+    #[must_use]
+    pub fn of(error: &Failure) -> Self {
+        let left = match error.left {
+            Left::Nothing => "nothing",
+            Left::Partial => "partial",
+        };
+        Self { class: error.class.clone(), message: error.message.clone(), exit_code: error.exit_code, left }
+    }
+}
+
+/// Why an instance is not well; `None` where what went wrong before was put right.
+pub(crate) fn standing_error(instance: &Instance) -> Option<&Failure> {
+    match instance.status {
+        Status::Done | Status::Undone | Status::Skipped | Status::Blocked => None,
+        Status::Pending | Status::Running | Status::Failed | Status::Unknown | Status::Undoing | Status::Stuck => instance.error(),
+    }
+}
+
+/// Every instance of every step; a step without instances once, as a whole.
+pub(crate) fn instances(state: &RunState) -> impl Iterator<Item = (StepIx, &StepPlan, Option<&Instance>)> {
+    state.plan().places().flat_map(move |(at, step)| {
+        let instances = state.instances(at);
+        let whole = instances.is_empty().then_some((at, step, None));
+        whole.into_iter().chain(instances.iter().map(move |instance| (at, step, Some(instance))))
+    })
+}
+
+impl StepRow {
+    fn of(state: &RunState, at: StepIx, step: &StepPlan, instance: Option<&Instance>) -> Self {
+        Self {
+            id: step.id.clone(),
+            key: instance.and_then(|instance| instance.key.clone()),
+            kind: step.kind.clone(),
+            effect: step.effect.as_str(),
+            status: instance.map_or_else(|| state.status(at), |instance| instance.status).as_str(),
+            attempts: instance.map_or(0, |instance| instance.attempts),
+            started_at: instance.and_then(|instance| instance.started_at).map(utc),
+            ended_at: instance.and_then(|instance| instance.ended_at).map(utc),
+            output: instance.and_then(|instance| instance.output.as_ref()).map(OutputView::of),
+            error: instance.and_then(standing_error).map(ErrorView::of),
+        }
+    }
+}
+
+impl QuestionRow {
+    fn of(question: &Question<'_>) -> Self {
+        let asked = question.asked.map(|asked| asked.prompt.clone());
+        let prompt = asked.unwrap_or_else(|| {
+            let why = question.error.map_or(String::new(), |error| format!(": {}", error.message));
+            format!("nobody knows how it ended{why}")
+        });
+        Self { kind: question.kind.as_str(), step: question.id.clone(), key: question.key.cloned(), prompt }
+    }
 }
 
 impl RunView {
     /// Everything.
     #[must_use]
     pub fn new(state: &RunState, liveness: Liveness, head: Head) -> Self {
-        Self::summary(state, liveness, head)
+        let steps = instances(state).map(|(at, step, instance)| StepRow::of(state, at, step, instance)).collect();
+        Self { steps: Some(steps), ..Self::summary(state, liveness, head) }
     }
 
     /// Everything but the steps.
@@ -121,36 +194,10 @@ impl RunView {
             digest: state.digest().to_owned(),
             head,
             steps: None,
-            questions: Vec::new(),
+            questions: state.questions().map(|question| QuestionRow::of(&question)).collect(),
             started_at: state.started_at(),
-            ended_at: state.ended_at(),
+            last_at: state.ended_at().unwrap_or(state.last_at()),
             progress: state.progress(),
         }
-    }
-}
-
-/// A run for people.
-pub struct Show<'a> {
-    /// The run.
-    pub state: &'a RunState,
-    /// Whether a process drives it.
-    pub liveness: Liveness,
-    /// The last record.
-    pub head: &'a Head,
-    /// The reader's time zone.
-    pub clock: &'a Clock,
-    /// Now.
-    pub now: Timestamp,
-    /// How commands are spelled.
-    pub commands: &'a Commands,
-}
-
-impl Show<'_> {
-    /// What it is, where it stands, every step, what waits, and the one command that goes on.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        out.write_str("")
     }
 }

@@ -1,14 +1,22 @@
-//! The incident report: what happened, with evidence.
+//! The incident report: what happened, with evidence, for the ticket and for whoever audits it.
+//!
+//! A fold over every record of a run; nothing is in it that is not in the journal. Start at [`ReportBuilder`].
+
 mod builder;
+mod decisions;
+mod evidence;
 mod markdown;
+
+#[cfg(test)]
+mod tests;
 
 pub use builder::ReportBuilder;
 
-use crate::{Clock, ErrorView, Head, OutputView, RunOutcome};
-use ceptra_flow_core::{Json, Name};
+use crate::{ErrorView, Head, OutputView, RunOutcome};
+use ceptra_flow_core::plan::RunbookInfo;
+use ceptra_flow_core::{Json, Name, RunState, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use std::fmt;
 
 /// One try at a step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,7 +31,7 @@ pub struct AttemptRow {
     pub started_at: Option<String>,
     /// RFC 3339; null while it is in the world.
     pub ended_at: Option<String>,
-    /// `running`, `done`, `failed`, `unknown`, `not_done`.
+    /// `running`, `done`, `failed`, `unknown`, `not_done`, `lost` (the engine stopped, and it was run again).
     pub result: &'static str,
     /// Why it did not end well.
     pub error: Option<ErrorView>,
@@ -45,7 +53,7 @@ pub struct Evidence {
     pub id: Name,
     /// The instance's key.
     pub key: Option<Name>,
-    /// The runbook's title of it, as a template.
+    /// The runbook's title of it; null where it has none, and where it is a template.
     pub title: Option<String>,
     /// Its type.
     #[serde(rename = "type")]
@@ -84,6 +92,11 @@ pub struct TimelineEntry {
     /// The step or instance (`step` or `step[key]`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    #[serde(skip)]
+    when: Timestamp,
+    /// Whether it says only that an attempt starts.
+    #[serde(skip)]
+    begins: bool,
 }
 
 /// What a person decided.
@@ -189,15 +202,49 @@ pub struct Report {
     pub head: Head,
     /// Put in by the caller: the signature over the head.
     pub signature: Value,
+    #[serde(skip)]
+    about: About,
 }
 
-impl Report {
-    /// For the incident ticket: Markdown with the same content.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn write_markdown(&self, out: &mut dyn fmt::Write, clock: &Clock) -> fmt::Result {
-        let _ = clock;
-        out.write_str("")
+/// What only the rendering for people says.
+#[derive(Clone, Debug, PartialEq)]
+struct About {
+    runbook: RunbookInfo,
+    target_kind: &'static str,
+    /// Inputs by name; secret ones are not among them.
+    inputs: Vec<(String, String)>,
+    digest: String,
+    started_at: Timestamp,
+    started_by: Option<String>,
+    /// Of the end, else of the last record.
+    last_at: Timestamp,
+    ended: bool,
+    epochs: u64,
+    steps: String,
+    not_well: Vec<String>,
+}
+
+impl About {
+    fn of(state: &RunState) -> Self {
+        let plan = state.plan();
+        let is_secret = |name: &str| plan.secrets.iter().any(|secret| &*secret.name == name);
+        let inputs = match plan.inputs.value() {
+            Value::Object(inputs) => inputs,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => serde_json::Map::new(),
+        };
+        let inputs = inputs.into_iter().filter(|(name, _)| !is_secret(name)).map(|(name, value)| (name, value.to_string()));
+        Self {
+            runbook: plan.runbook.clone(),
+            target_kind: plan.target.kind.as_str(),
+            inputs: inputs.collect(),
+            digest: state.digest().to_owned(),
+            started_at: state.started_at(),
+            started_by: state.started_by().map(crate::phrases::who),
+            last_at: state.ended_at().unwrap_or(state.last_at()),
+            ended: state.ended_at().is_some(),
+            epochs: state.epoch().0,
+            steps: crate::ending::steps_in_words(state),
+            not_well: crate::ending::not_well(state),
+        }
     }
 }
