@@ -79,7 +79,8 @@ impl<'a> Columns<'a> {
     pub(crate) fn hash(&self, prev: &Hash) -> Hash {
         // The small fields are gathered first: one call of the hash for all of them, and one for the payload,
         // which may be 20 MB long and is not copied.
-        let mut small = Vec::with_capacity(32 + 7 * 8 + self.run.len() + self.step.map_or(0, str::len) + self.kind.len());
+        let mut small =
+            Vec::with_capacity(32 + 7 * 8 + self.run.len() + self.step.map_or(0, str::len) + self.kind.len());
         small.extend_from_slice(&prev.0);
         for number in [self.seq, self.epoch, self.at] {
             small.extend_from_slice(&number.to_be_bytes());
@@ -108,11 +109,16 @@ fn put(into: &mut Vec<u8>, text: Option<&str>) {
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).map(char::from).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
+        .map(char::from)
+        .collect()
 }
 
 /// The bytes of hex digits.
 pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect::<Option<_>>()?;
+    let digits: Vec<u8> =
+        text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect::<Option<_>>()?;
     digits.len().is_multiple_of(2).then(|| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }

@@ -34,7 +34,12 @@ pub fn check_all<J: Journals>(mut journals: impl FnMut() -> J) {
 #[must_use]
 pub fn note(seq: u64, epoch: Epoch, text: &str) -> Record {
     let by = Actor { name: "ada".into(), via: Name::from("command"), host: None };
-    Record { seq: Seq(seq), at: Timestamp(1_700_000_000_000 + seq), epoch, event: Event::NoteAdded(NoteAdded { text: text.into(), by }) }
+    Record {
+        seq: Seq(seq),
+        at: Timestamp(1_700_000_000_000 + seq),
+        epoch,
+        event: Event::NoteAdded(NoteAdded { text: text.into(), by }),
+    }
 }
 
 fn take<J: Journals>(journals: &J, run: &RunId) -> J::Journal {
@@ -65,7 +70,11 @@ pub fn what_is_appended_is_read<J: Journals>(journals: &J) {
     let records: Vec<Record> = (1..=3).map(|seq| note(seq, Epoch(1), "\u{1F6A8} \"quoted\"\n\0")).collect();
     assert_eq!(journal.append(&records[..1]).expect("it follows"), Seq(1));
     assert_eq!(journal.append(&records[1..]).expect("they follow"), Seq(3));
-    let ended = Record { seq: Seq(4), event: Event::RunInterrupted(RunInterrupted { signal: Name::from("SIGTERM") }), ..records[0].clone() };
+    let ended = Record {
+        seq: Seq(4),
+        event: Event::RunInterrupted(RunInterrupted { signal: Name::from("SIGTERM") }),
+        ..records[0].clone()
+    };
     journal.append(std::slice::from_ref(&ended)).expect("it follows");
     let read = journals.read(&run).expect("it can be read");
     assert_eq!(read[..3], records);

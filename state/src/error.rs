@@ -107,7 +107,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A text is no run id.
-    #[error("`{text}` is not a run id: ids look like 0192f0c4-7a31-7c10-9f5e-3a1b2c3d4e5f; `ceptra-flow runs` lists them")]
+    #[error(
+        "`{text}` is not a run id: ids look like 0192f0c4-7a31-7c10-9f5e-3a1b2c3d4e5f; `ceptra-flow runs` lists them"
+    )]
     NotARunId {
         /// The text.
         text: String,
@@ -127,7 +129,9 @@ pub enum StoreError {
         what: String,
     },
     /// No home directory to put the store in.
-    #[error("no place for the state: neither XDG_STATE_HOME nor HOME is set; name a directory with `--state` or CEPTRA_FLOW_STATE")]
+    #[error(
+        "no place for the state: neither XDG_STATE_HOME nor HOME is set; name a directory with `--state` or CEPTRA_FLOW_STATE"
+    )]
     NoDefaultDirectory,
     /// Something else that the system said.
     #[error("cannot {what} `{}`; `ceptra-flow doctor` looks for the reason", path.display())]
@@ -229,7 +233,9 @@ pub enum AppendError {
         found: Epoch,
     },
     /// An earlier append failed, so nobody knows any more what is there.
-    #[error("run `{run}` could not be recorded before ({first}), so nothing more is: go on with `ceptra-flow resume {run}`")]
+    #[error(
+        "run `{run}` could not be recorded before ({first}), so nothing more is: go on with `ceptra-flow resume {run}`"
+    )]
     Poisoned {
         /// The run.
         run: RunId,
@@ -270,7 +276,9 @@ impl StoreError {
     pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Self::Full { path, source: Box::new(source) },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::Full { path, source: Box::new(source) }
+            }
             io::ErrorKind::NotADirectory => Self::NotADirectory { path },
             io::ErrorKind::ReadOnlyFilesystem => Self::Unwritable { path, source },
             io::ErrorKind::PermissionDenied if what.starts_with("read") => Self::Unreadable { path, source },

@@ -23,7 +23,9 @@ pub(crate) fn make_dirs(path: &Path) -> Result<(), StoreError> {
     match DirBuilder::new().mode(DIR_MODE).create(path) {
         Ok(()) => sync_dir(parent.unwrap_or(Path::new("."))),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(StoreError::NotADirectory { path: path.into() }),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(StoreError::NotADirectory { path: path.into() })
+        }
         Err(error) => Err(StoreError::io("make the directory", path, error)),
     }
 }
@@ -38,7 +40,9 @@ pub(crate) fn make_dir(path: &Path) -> Result<(), StoreError> {
 
 /// Makes a directory's entries durable.
 pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(|error| StoreError::io("make durable the directory", path, error))
+    File::open(path)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| StoreError::io("make durable the directory", path, error))
 }
 
 /// Puts a whole file in its place, durable: it is there complete or not at all. An existing one is replaced.
@@ -88,7 +92,10 @@ pub(crate) struct PrivateDir {
 impl PrivateDir {
     pub(crate) fn make() -> Result<Self, StoreError> {
         let path = std::env::temp_dir().join(format!("ceptra-flow-{}", uuid::Uuid::now_v7()));
-        DirBuilder::new().mode(DIR_MODE).create(&path).map_err(|error| StoreError::io("make the directory", &path, error))?;
+        DirBuilder::new()
+            .mode(DIR_MODE)
+            .create(&path)
+            .map_err(|error| StoreError::io("make the directory", &path, error))?;
         Ok(Self { path })
     }
 

@@ -77,7 +77,10 @@ impl Inbox {
         }
         let connection = self.connection.as_ref().expect("it was opened above, where it was not open");
         let failed = |error| StoreError::sqlite("read", &self.path, error);
-        let version: i64 = connection.prepare_cached("PRAGMA data_version").and_then(|mut statement| statement.query_row([], |row| row.get(0))).map_err(failed)?;
+        let version: i64 = connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .map_err(failed)?;
         if self.version == Some(version) {
             return Ok(Vec::new());
         }
@@ -93,7 +96,9 @@ impl Inbox {
             }
             match serde_json::from_str(&body) {
                 Ok(request) => posted.push(Posted { id, at, request }),
-                Err(error) => self.reply(&id, &Reply::Refused(format!("this version does not understand it: {error}")))?,
+                Err(error) => {
+                    self.reply(&id, &Reply::Refused(format!("this version does not understand it: {error}")))?
+                }
             }
         }
         Ok(posted)
@@ -104,7 +109,9 @@ impl Inbox {
     /// # Errors
     /// When the inbox cannot be written. The journal is not concerned.
     pub fn reply(&mut self, id: &RequestId, reply: &Reply) -> Result<(), StoreError> {
-        let Some(connection) = &self.connection else { return Ok(()) };
+        let Some(connection) = &self.connection else {
+            return Ok(());
+        };
         let (reply, why) = match reply {
             Reply::Accepted => ("accepted", None),
             Reply::Refused(why) => ("refused", Some(why)),
@@ -119,8 +126,11 @@ impl Inbox {
 
 /// Unanswered rows after `last`: row, id, time, body.
 fn waiting(connection: &Connection, last: i64) -> rusqlite::Result<Vec<(i64, RequestId, Timestamp, String)>> {
-    let mut statement = connection.prepare_cached("SELECT id, request, at, body FROM requests WHERE id > ?1 AND reply IS NULL ORDER BY id")?;
-    let rows = statement.query_map([last], |row| Ok((row.get(0)?, RequestId(row.get(1)?), Timestamp(row.get::<_, i64>(2)? as u64), row.get(3)?)))?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, request, at, body FROM requests WHERE id > ?1 AND reply IS NULL ORDER BY id")?;
+    let rows = statement.query_map([last], |row| {
+        Ok((row.get(0)?, RequestId(row.get(1)?), Timestamp(row.get::<_, i64>(2)? as u64), row.get(3)?))
+    })?;
     rows.collect()
 }
 
@@ -133,7 +143,9 @@ pub(crate) fn post(dir: &Path, request: &Request) -> Result<RequestId, StoreErro
     let body = serde_json::to_string(request).expect("a request's fields serialise");
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let now = jiff::Timestamp::now().as_millisecond();
-    transaction.execute("INSERT INTO requests (request, at, body) VALUES (?1, ?2, ?3)", params![id.0, now, body]).map_err(failed)?;
+    transaction
+        .execute("INSERT INTO requests (request, at, body) VALUES (?1, ?2, ?3)", params![id.0, now, body])
+        .map_err(failed)?;
     transaction.commit().map_err(failed)?;
     Ok(id)
 }
@@ -146,7 +158,9 @@ pub(crate) fn reply_to(dir: &Path, id: &RequestId) -> Result<Option<Reply>, Stor
     }
     let connection = open(&path)?;
     let reply = connection
-        .query_row("SELECT reply, why FROM requests WHERE request = ?1", [&id.0], |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?)))
+        .query_row("SELECT reply, why FROM requests WHERE request = ?1", [&id.0], |row| {
+            Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?))
+        })
         .optional()
         .map_err(|error| StoreError::sqlite("read", &path, error))?;
     Ok(match reply {
@@ -158,7 +172,9 @@ pub(crate) fn reply_to(dir: &Path, id: &RequestId) -> Result<Option<Reply>, Stor
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let failed = |error| StoreError::sqlite("open", path, error);
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(failed)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
     connection.pragma_update(None, "trusted_schema", 0).map_err(failed)?;
     connection.pragma_update(None, "synchronous", 2).map_err(failed)?;
@@ -176,7 +192,9 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
     let connection = connect(path)?;
     match version_of(&connection, path)? {
         (APPLICATION_ID, FORMAT_VERSION) => Ok(connection),
-        (APPLICATION_ID, found) if found > FORMAT_VERSION => Err(StoreError::NewerFormat { path: path.into(), found, known: FORMAT_VERSION }),
+        (APPLICATION_ID, found) if found > FORMAT_VERSION => {
+            Err(StoreError::NewerFormat { path: path.into(), found, known: FORMAT_VERSION })
+        }
         _ => Err(StoreError::NotAJournal { path: path.into(), what: "it is not an inbox".into() }),
     }
 }

@@ -119,7 +119,9 @@ impl FileLock {
             match file.try_lock_shared() {
                 Ok(()) => file.unlock().map_err(failed)?,
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) => return Ok(Tried::HeldBy(Box::new(read_holder(&file)))),
+                Err(TryLockError::WouldBlock) => {
+                    return Ok(Tried::HeldBy(Box::new(read_holder(&file))));
+                }
             }
             if round > 10 {
                 std::thread::sleep(std::time::Duration::from_millis(1));
@@ -191,7 +193,9 @@ impl NamedLocks {
             }
             match FileLock::try_take(&dir.join(file_name(name)), holder)? {
                 Tried::Held(lock) => held.push(lock),
-                Tried::HeldBy(holder) => return Err(LockError::HeldBy { name: name.as_str().into(), holder }),
+                Tried::HeldBy(holder) => {
+                    return Err(LockError::HeldBy { name: name.as_str().into(), holder });
+                }
             }
         }
         Ok(Self { held })
@@ -200,8 +204,10 @@ impl NamedLocks {
 
 /// A file name for any lock name, different for different ones.
 fn file_name(name: &str) -> PathBuf {
-    let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "-_".contains(character);
-    let readable: String = name.chars().take(80).map(|character| if plain(character) { character } else { '_' }).collect();
+    let plain =
+        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "-_".contains(character);
+    let readable: String =
+        name.chars().take(80).map(|character| if plain(character) { character } else { '_' }).collect();
     if readable == name {
         return PathBuf::from(format!("{readable}.lock"));
     }
@@ -256,7 +262,10 @@ mod tests {
         let take = |which: &[&str], user: &str| NamedLocks::try_take(dir.path(), &names(which), &holder(user));
         let first = take(&["dns", "traffic", "dns"], "ada").unwrap();
         let refused = take(&["storage", "traffic"], "bob").unwrap_err();
-        assert!(refused.to_string().starts_with("lock `traffic` is held by process 7 of ada on h (since "), "{refused}");
+        assert!(
+            refused.to_string().starts_with("lock `traffic` is held by process 7 of ada on h (since "),
+            "{refused}"
+        );
         drop(take(&["storage"], "cyd").unwrap());
         drop(first);
         take(&["storage", "traffic", "dns"], "bob").unwrap();

@@ -79,7 +79,10 @@ impl MemoryJournal {
         for record in records {
             crate::journal::check_next(&self.run, self.epoch, head, record)?;
             let payload = record.event.payload();
-            head = Head { seq: record.seq, hash: Columns::of(record, &self.run, record.event.subject().as_deref(), &payload).hash(&head.hash) };
+            head = Head {
+                seq: record.seq,
+                hash: Columns::of(record, &self.run, record.event.subject().as_deref(), &payload).hash(&head.hash),
+            };
         }
         kept.epoch = self.epoch;
         kept.head = head;

@@ -144,7 +144,9 @@ fn journal_path(path: &Path) -> Result<PathBuf, StoreError> {
 fn run_of(connection: &Connection, path: &Path, dir: &Path) -> Result<RunId, StoreError> {
     match connection.query_row("SELECT run FROM events WHERE seq = 1", [], |row| row.get::<_, String>(0)) {
         Ok(run) => Ok(RunId::unchecked(&run)),
-        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(RunId::unchecked(&dir.file_name().unwrap_or_default().to_string_lossy())),
+        Err(rusqlite::Error::QueryReturnedNoRows) => {
+            Ok(RunId::unchecked(&dir.file_name().unwrap_or_default().to_string_lossy()))
+        }
         Err(error) => Err(StoreError::sqlite("read", path, error)),
     }
 }
@@ -175,7 +177,9 @@ impl Source {
         match schema::open(path, Access::Read) {
             Ok(connection) => Ok(Self { connection, still: None, copy: None }),
             // The log's index can be neither found nor made here.
-            Err(StoreError::Sqlite { .. } | StoreError::Unwritable { .. } | StoreError::Failing { .. }) => Self::open_copy(path),
+            Err(StoreError::Sqlite { .. } | StoreError::Unwritable { .. } | StoreError::Failing { .. }) => {
+                Self::open_copy(path)
+            }
             Err(error) => Err(error),
         }
     }
@@ -193,8 +197,12 @@ impl Source {
 
     /// Opens the journal anew where it was read as a still file and is one no longer.
     fn refresh(&mut self, path: &Path) -> Result<(), StoreError> {
-        let Some(still) = self.still else { return Ok(()) };
-        let moved = self.copy.is_some() || has_log(path) || fs::metadata(path).map(|metadata| seen(&metadata)).ok() != Some(still);
+        let Some(still) = self.still else {
+            return Ok(());
+        };
+        let moved = self.copy.is_some()
+            || has_log(path)
+            || fs::metadata(path).map(|metadata| seen(&metadata)).ok() != Some(still);
         if moved {
             *self = Self::open(path)?;
         }

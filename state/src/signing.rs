@@ -56,14 +56,19 @@ impl Signer {
 
     fn from_text(path: &Path, text: &str) -> Result<Self, StoreError> {
         let secret = Hash::from_hex(text.trim()).ok_or_else(|| StoreError::Signature {
-            what: format!("`{}` is not a signing key (64 hex digits): restore it, or remove it to have a new one made", path.display()),
+            what: format!(
+                "`{}` is not a signing key (64 hex digits): restore it, or remove it to have a new one made",
+                path.display()
+            ),
         })?;
         Ok(Self { key: SigningKey::from_bytes(&secret.0) })
     }
 
     fn make(root: &Path, path: &Path) -> Result<Self, StoreError> {
         let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| StoreError::Signature { what: format!("the system gives no random numbers for a signing key: {error}") })?;
+        getrandom::fill(&mut secret).map_err(|error| StoreError::Signature {
+            what: format!("the system gives no random numbers for a signing key: {error}"),
+        })?;
         files::make_dirs(root)?;
         if files::write_unless_there(path, format!("{}\n", hex(&secret)).as_bytes())? {
             return Ok(Self { key: SigningKey::from_bytes(&secret) });
@@ -112,13 +117,17 @@ impl Signature {
     /// # Errors
     /// When it does not.
     pub fn verify(&self) -> Result<(), StoreError> {
-        let wrong = |what: &str| StoreError::Signature { what: format!("the signature of run `{}` does not hold: {what}", self.run) };
+        let wrong = |what: &str| StoreError::Signature {
+            what: format!("the signature of run `{}` does not hold: {what}", self.run),
+        };
         if self.algorithm != ALGORITHM {
             return Err(wrong("its algorithm is not ed25519"));
         }
         let key = Hash::from_hex(&self.public_key).ok_or_else(|| wrong("its public key is not 64 hex digits"))?;
         let key = VerifyingKey::from_bytes(&key.0).map_err(|_| wrong("its public key is none"))?;
-        let bytes: [u8; 64] = from_hex(&self.signature).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| wrong("it is not 128 hex digits"))?;
+        let bytes: [u8; 64] = from_hex(&self.signature)
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or_else(|| wrong("it is not 128 hex digits"))?;
         key.verify_strict(self.message().as_bytes(), &ed25519_dalek::Signature::from_bytes(&bytes))
             .map_err(|_| wrong("something it covers was changed, or another key made it"))
     }
@@ -138,10 +147,14 @@ pub fn verify_report(report: &Value) -> Result<Signature, StoreError> {
     let signature: Signature = report
         .get("signature")
         .and_then(|signature| serde_json::from_value(signature.clone()).ok())
-        .ok_or_else(|| StoreError::Signature { what: "the report has no signature: ask for it again with `ceptra-flow report --format json`".into() })?;
+        .ok_or_else(|| StoreError::Signature {
+            what: "the report has no signature: ask for it again with `ceptra-flow report --format json`".into(),
+        })?;
     signature.verify()?;
     if signature.report_sha256.as_deref() != Some(digest_of(report).as_str()) {
-        return Err(StoreError::Signature { what: format!("the report of run `{}` was changed after it was signed", signature.run) });
+        return Err(StoreError::Signature {
+            what: format!("the report of run `{}` was changed after it was signed", signature.run),
+        });
     }
     Ok(signature)
 }
@@ -149,7 +162,11 @@ pub fn verify_report(report: &Value) -> Result<Signature, StoreError> {
 fn digest_of(report: &Value) -> String {
     let text = match report {
         Value::Object(members) => {
-            let rest: serde_json::Map<_, _> = members.iter().filter(|(name, _)| *name != "signature").map(|(name, value)| (name.clone(), value.clone())).collect();
+            let rest: serde_json::Map<_, _> = members
+                .iter()
+                .filter(|(name, _)| *name != "signature")
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
             Value::Object(rest).to_string()
         }
         other => other.to_string(),
@@ -167,7 +184,9 @@ pub(crate) fn put_beside(dir: &Path, signature: &Signature) -> Result<(), StoreE
 pub(crate) fn beside(dir: &Path) -> Result<Option<Signature>, StoreError> {
     let path = dir.join(HEAD_FILE);
     match fs::read_to_string(&path) {
-        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| StoreError::Signature { what: format!("`{}` is no signature: {error}", path.display()) }),
+        Ok(text) => serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|error| StoreError::Signature { what: format!("`{}` is no signature: {error}", path.display()) }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StoreError::io("read", &path, error)),
     }
@@ -206,7 +225,12 @@ mod tests {
         let read: Value = serde_json::from_str(&report.to_string()).unwrap();
         assert_eq!(verify_report(&read).unwrap(), signature);
 
-        for (pointer, value) in [("/verdict", json!("failed")), ("/steps/0/id", json!("b")), ("/signature/head_seq", json!(4)), ("/signature/run", json!("x"))] {
+        for (pointer, value) in [
+            ("/verdict", json!("failed")),
+            ("/steps/0/id", json!("b")),
+            ("/signature/head_seq", json!(4)),
+            ("/signature/run", json!("x")),
+        ] {
             let mut changed = report.clone();
             *changed.pointer_mut(pointer).unwrap() = value;
             verify_report(&changed).unwrap_err();

@@ -189,7 +189,9 @@ impl Store {
         let dir = self.run_dir(run);
         match fs::metadata(dir.join(JOURNAL_FILE)) {
             Ok(_) => Ok(dir),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::NoSuchRun { run: run.clone(), root: self.root.clone() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StoreError::NoSuchRun { run: run.clone(), root: self.root.clone() })
+            }
             Err(error) => Err(StoreError::io("read", &dir, error)),
         }
     }
@@ -232,7 +234,9 @@ mod tests {
     #[test]
     fn the_default_directory_is_the_platforms() {
         let dir = |xdg: &'static str, home: &'static str| {
-            let variable = move |name: &str| Some(PathBuf::from(if name == "HOME" { home } else { xdg })).filter(|path| !path.as_os_str().is_empty());
+            let variable = move |name: &str| {
+                Some(PathBuf::from(if name == "HOME" { home } else { xdg })).filter(|path| !path.as_os_str().is_empty())
+            };
             default_dir(variable)
         };
         assert_eq!(dir("/x", "/h").unwrap(), Path::new("/x/ceptra-flow"));

@@ -62,7 +62,17 @@ impl SqliteJournal {
     fn over(connection: Connection, path: PathBuf, run: &RunId) -> Result<Self, StoreError> {
         let (epoch, noted, head) = standing(&connection).map_err(|error| StoreError::sqlite("read", &path, error))?;
         let cursor = Cursor::at_start(Some(run.as_str()));
-        Ok(Self { connection, path, run: run.clone(), epoch: Epoch(epoch.0 + 1), raised: false, head, noted, cursor, poisoned: None })
+        Ok(Self {
+            connection,
+            path,
+            run: run.clone(),
+            epoch: Epoch(epoch.0 + 1),
+            raised: false,
+            head,
+            noted,
+            cursor,
+            poisoned: None,
+        })
     }
 
     /// Every record, verified as it is read; from the start at every call.
@@ -90,7 +100,11 @@ impl SqliteJournal {
         let path = self.path.clone();
         let failed = |error| StoreError::sqlite("write", &path, error);
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        take_epoch(&transaction, held, held, head).map_err(failed)?.map_err(|current| AppendError::Fenced { run, held, current })?;
+        take_epoch(&transaction, held, held, head).map_err(failed)?.map_err(|current| AppendError::Fenced {
+            run,
+            held,
+            current,
+        })?;
         transaction.commit().map_err(failed)?;
         self.noted = head.seq;
         Ok(())
@@ -121,7 +135,8 @@ impl SqliteJournal {
             let mut statement = transaction.prepare_cached("INSERT INTO accepted VALUES (?1, ?2)").map_err(failed)?;
             statement.execute(params![request.0, last.seq.0 as i64]).map_err(failed)?;
         }
-        let ends = records.iter().any(|record| matches!(record.event, Event::RunFinished(_) | Event::RunInterrupted(_)));
+        let ends =
+            records.iter().any(|record| matches!(record.event, Event::RunFinished(_) | Event::RunInterrupted(_)));
         if ends {
             take_epoch(&transaction, *epoch, *epoch, last).map_err(failed)?.map_err(fenced)?;
         }
@@ -173,8 +188,9 @@ impl Journal for SqliteJournal {
 
 /// The epoch in the journal, the noted head's number, and the last event.
 fn standing(connection: &Connection) -> rusqlite::Result<(Epoch, Seq, Head)> {
-    let (epoch, noted) = connection
-        .query_row("SELECT epoch, noted_seq FROM epoch", [], |row| Ok((Epoch(row.get::<_, i64>(0)? as u64), Seq(row.get::<_, i64>(1)? as u64))))?;
+    let (epoch, noted) = connection.query_row("SELECT epoch, noted_seq FROM epoch", [], |row| {
+        Ok((Epoch(row.get::<_, i64>(0)? as u64), Seq(row.get::<_, i64>(1)? as u64)))
+    })?;
     let head = connection
         .query_row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", [], |row| {
             Ok(Head { seq: Seq(row.get::<_, i64>(0)? as u64), hash: Hash(row.get(1)?) })
@@ -185,13 +201,20 @@ fn standing(connection: &Connection) -> rusqlite::Result<(Epoch, Seq, Head)> {
 
 /// Whether the journal is in `held`; the epoch it is in when not.
 fn check_epoch(transaction: &Transaction<'_>, held: Epoch) -> rusqlite::Result<Result<(), Epoch>> {
-    let current = Epoch(transaction.prepare_cached("SELECT epoch FROM epoch")?.query_row([], |row| row.get::<_, i64>(0))? as u64);
+    let current =
+        Epoch(transaction.prepare_cached("SELECT epoch FROM epoch")?.query_row([], |row| row.get::<_, i64>(0))? as u64);
     Ok(if current == held { Ok(()) } else { Err(current) })
 }
 
 /// Compare and set: from the epoch `from` to `to`, noting the head.
-fn take_epoch(transaction: &Transaction<'_>, from: Epoch, to: Epoch, head: Head) -> rusqlite::Result<Result<(), Epoch>> {
-    let mut statement = transaction.prepare_cached("UPDATE epoch SET epoch = ?1, noted_seq = ?2, noted_hash = ?3 WHERE epoch = ?4")?;
+fn take_epoch(
+    transaction: &Transaction<'_>,
+    from: Epoch,
+    to: Epoch,
+    head: Head,
+) -> rusqlite::Result<Result<(), Epoch>> {
+    let mut statement =
+        transaction.prepare_cached("UPDATE epoch SET epoch = ?1, noted_seq = ?2, noted_hash = ?3 WHERE epoch = ?4")?;
     match statement.execute(params![to.0 as i64, head.seq.0 as i64, head.hash.0, from.0 as i64])? {
         0 => check_epoch(transaction, from),
         _ => Ok(Ok(())),
@@ -253,7 +276,9 @@ mod tests {
     fn a_full_disk_poisons_and_keeps_what_was_recorded() {
         let (dir, run) = (tempfile::tempdir().unwrap(), RunId::fresh());
         let mut journal = SqliteJournal::create(dir.path(), &run).unwrap();
-        let limit = |journal: &SqliteJournal, pages: i64| journal.connection.pragma_update(None, "max_page_count", pages).or(Ok::<_, ()>(()));
+        let limit = |journal: &SqliteJournal, pages: i64| {
+            journal.connection.pragma_update(None, "max_page_count", pages).or(Ok::<_, ()>(()))
+        };
         limit(&journal, 20).unwrap();
         let mut kept = 0;
         let error = loop {

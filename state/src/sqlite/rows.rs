@@ -14,7 +14,8 @@ use std::path::Path;
 const ROWS_FETCHED: i64 = 256;
 
 /// The next events, with the columns that [`RawRow::of`] expects, in its order.
-const SELECT: &str = "SELECT seq, run, step, kind, payload, at, epoch, prev_hash, hash FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+const SELECT: &str =
+    "SELECT seq, run, step, kind, payload, at, epoch, prev_hash, hash FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
 /// Where a reader is.
 #[derive(Clone, Debug)]
@@ -48,10 +49,16 @@ impl Cursor {
             return Err(broken("its content is not what its hash covers".into()));
         }
         if row.columns.epoch < self.epoch.0 {
-            return Err(broken(format!("its epoch {} is before epoch {} of the event before it", row.columns.epoch, self.epoch.0)));
+            return Err(broken(format!(
+                "its epoch {} is before epoch {} of the event before it",
+                row.columns.epoch, self.epoch.0
+            )));
         }
-        let event = Event::decode(row.columns.kind, row.columns.payload)
-            .map_err(|source| ReadError::Undecodable { run: named.clone(), seq, source })?;
+        let event = Event::decode(row.columns.kind, row.columns.payload).map_err(|source| ReadError::Undecodable {
+            run: named.clone(),
+            seq,
+            source,
+        })?;
         self.head = Head { seq, hash: row.hash };
         self.epoch = Epoch(row.columns.epoch);
         Ok(Record { seq, at: Timestamp(row.columns.at), epoch: self.epoch, event })
@@ -77,15 +84,24 @@ impl<'a> RawRow<'a> {
             _ => Err("a number in it is something else".to_string()),
         };
         let hash = |at: usize| match row.get_ref(at) {
-            Ok(ValueRef::Blob(bytes)) => Hash::from_slice(bytes).ok_or_else(|| "a hash in it has not 32 bytes".to_string()),
+            Ok(ValueRef::Blob(bytes)) => {
+                Hash::from_slice(bytes).ok_or_else(|| "a hash in it has not 32 bytes".to_string())
+            }
             _ => Err("a hash in it is something else".into()),
         };
         let step = match row.get_ref(2) {
             Ok(ValueRef::Null) => None,
             _ => Some(text(2)?),
         };
-        let columns =
-            Columns { seq: number(0)?, run: text(1)?, step, kind: text(3)?, payload: text(4)?, at: number(5)?, epoch: number(6)? };
+        let columns = Columns {
+            seq: number(0)?,
+            run: text(1)?,
+            step,
+            kind: text(3)?,
+            payload: text(4)?,
+            at: number(5)?,
+            epoch: number(6)?,
+        };
         Ok(Self { columns, prev_hash: hash(7)?, hash: hash(8)? })
     }
 }

@@ -145,26 +145,30 @@ fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError
         return Err(StoreError::NewerFormat { path: path.into(), found: version, known: FORMAT_VERSION });
     }
     if version != FORMAT_VERSION {
-        return Err(StoreError::NotAJournal { path: path.into(), what: format!("no format has the version {version}") });
+        return Err(StoreError::NotAJournal {
+            path: path.into(),
+            what: format!("no format has the version {version}"),
+        });
     }
     Ok(())
 }
 
 /// Gives the connection its settings, and reads every one back.
 fn settle(connection: &Connection, path: &Path, access: Access) -> Result<(), StoreError> {
-    let mut settings: Vec<(&'static str, i64)> = vec![
-        ("trusted_schema", 0),
-        ("cell_size_check", 1),
-        ("mmap_size", 0),
-        ("cache_size", -CACHE_KIB),
-    ];
+    let mut settings: Vec<(&'static str, i64)> =
+        vec![("trusted_schema", 0), ("cell_size_check", 1), ("mmap_size", 0), ("cache_size", -CACHE_KIB)];
     if access == Access::Write {
         // Switching to WAL writes only where the file is not in WAL already, that is, where it is new.
         let mode: String = connection
             .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
             .map_err(|error| StoreError::sqlite("open", path, error))?;
         if mode != "wal" {
-            return Err(StoreError::Setting { path: path.into(), pragma: "journal_mode", wanted: "wal".into(), found: mode });
+            return Err(StoreError::Setting {
+                path: path.into(),
+                pragma: "journal_mode",
+                wanted: "wal".into(),
+                found: mode,
+            });
         }
         settings.extend([
             ("synchronous", 2),
@@ -189,7 +193,12 @@ fn check_settings(connection: &Connection, path: &Path, settings: &[(&'static st
     for (pragma, wanted) in settings {
         let found = number(connection, path, pragma)?;
         if found != *wanted {
-            return Err(StoreError::Setting { path: path.into(), pragma, wanted: wanted.to_string(), found: found.to_string() });
+            return Err(StoreError::Setting {
+                path: path.into(),
+                pragma,
+                wanted: wanted.to_string(),
+                found: found.to_string(),
+            });
         }
     }
     Ok(())
@@ -233,7 +242,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let connection = create(&dir.path().join(JOURNAL_FILE)).unwrap();
         let insert = |seq: i64, epoch: i64| {
-            let sql = format!("INSERT OR REPLACE INTO events VALUES ({seq}, 'r', NULL, 'k', '{{}}', 0, {epoch}, x'', x'')");
+            let sql =
+                format!("INSERT OR REPLACE INTO events VALUES ({seq}, 'r', NULL, 'k', '{{}}', 0, {epoch}, x'', x'')");
             connection.execute(&sql, [])
         };
         insert(1, 0).unwrap();

@@ -3,7 +3,9 @@
 use crate::{run_of, started, store, who};
 use ceptra_flow_core::ids::Epoch;
 use ceptra_flow_state::conformance::note;
-use ceptra_flow_state::{AppendError, BreakKind, Journal as _, OpenError, ReadError, Reader, RunId, Store, StoreError, audit};
+use ceptra_flow_state::{
+    AppendError, BreakKind, Journal as _, OpenError, ReadError, Reader, RunId, Store, StoreError, audit,
+};
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
@@ -32,7 +34,10 @@ fn a_newer_version_is_named_and_left_alone() {
     let before = fs::read(dir.join("journal.db")).unwrap();
     for error in [open_error(&store, &run), store.read_run(&run).unwrap_err(), audit(&dir, None).unwrap_err()] {
         assert!(matches!(error, StoreError::NewerFormat { found: 7, known: 1, .. }), "{error:?}");
-        assert!(error.to_string().contains("has format version 7, but this ceptra-flow knows versions up to 1"), "{error}");
+        assert!(
+            error.to_string().contains("has format version 7, but this ceptra-flow knows versions up to 1"),
+            "{error}"
+        );
     }
     assert_eq!(fs::read(dir.join("journal.db")).unwrap(), before);
     assert_eq!(store.runs().unwrap(), [run], "it is listed, so that somebody can look at it");
@@ -67,7 +72,10 @@ fn damage_anywhere_is_an_error_and_never_a_shorter_run() {
     let file = dir.join("journal.db");
     let whole = fs::read(&file).unwrap();
     let check = |what: &str| {
-        let read = store.read_run(&run).map_err(ReadError::from).and_then(|mut reader| reader.records().collect::<Result<Vec<_>, _>>());
+        let read = store
+            .read_run(&run)
+            .map_err(ReadError::from)
+            .and_then(|mut reader| reader.records().collect::<Result<Vec<_>, _>>());
         // Bytes that no event uses may be anything.
         let unharmed = read.as_ref().is_ok_and(|records| records.len() == 60);
         assert!(read.is_err() || unharmed, "{what}: {:?}", read.map(|records| records.len()));
@@ -130,7 +138,9 @@ fn a_file_size_limit_stops_the_run_and_what_was_recorded_stays() {
 
 #[test]
 fn in_a_child_with_little_space() {
-    let Some(root) = std::env::var_os("CEPTRA_FLOW_TEST_LITTLE_SPACE") else { return };
+    let Some(root) = std::env::var_os("CEPTRA_FLOW_TEST_LITTLE_SPACE") else {
+        return;
+    };
     let store = Store::open(&root).unwrap();
     let run = RunId::fresh();
     let mut owned = store.create_run(&run, &who("ada")).unwrap();

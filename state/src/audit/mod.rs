@@ -3,6 +3,8 @@
 //! Reads what is stored, not what the program would make of it, and goes on after the first thing that is wrong, so that the
 //! report names all of them. It assumes nothing that someone with a database tool could have removed. Start at [`audit`].
 
+mod suspect;
+
 use crate::chain::{Columns, Hash};
 use crate::error::StoreError;
 use crate::journal::Head;
@@ -16,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
+use suspect::{SUSPECTS_MAX, Suspect};
 
 /// What an audit found.
 #[derive(Clone, Debug, Serialize)]
@@ -100,7 +103,11 @@ pub fn audit(path: &Path, signed: Option<&Signature>) -> Result<AuditReport, Sto
     let reader = Reader::open(path)?;
     let mut audit = Audit::default();
     if let Err(error) = audit.walk(reader.connection()) {
-        audit.found(None, BreakKind::Damaged, format!("the database cannot be read past event {}: {error}", audit.head.seq.0));
+        audit.found(
+            None,
+            BreakKind::Damaged,
+            format!("the database cannot be read past event {}: {error}", audit.head.seq.0),
+        );
     }
     audit.explain();
     audit.check_notes(reader.connection());
@@ -119,49 +126,12 @@ struct Audit {
     hashes: Vec<Option<Hash>>,
     /// Events whose content is not what their hash covers, kept to find out where they come from.
     suspects: Vec<Suspect>,
+    /// The last of those, kept or not: what follows it need not follow from it.
+    last_suspect: Option<u64>,
     breaks: Vec<Break>,
     unlisted: u64,
     signed_by: Option<String>,
     signed_seq: Option<Seq>,
-}
-
-/// An event that is not what its hash covers.
-struct Suspect {
-    seq: u64,
-    epoch: u64,
-    at: u64,
-    run: String,
-    step: Option<String>,
-    kind: String,
-    payload: String,
-    prev_hash: Hash,
-    hash: Hash,
-}
-
-/// Suspects compared with one another: a swap is two, a shifted tail is many.
-const SUSPECTS_MAX: usize = 64;
-
-impl Suspect {
-    fn of(raw: &RawRow<'_>) -> Self {
-        let Columns { seq, epoch, at, run, step, kind, payload } = raw.columns;
-        Self {
-            seq,
-            epoch,
-            at,
-            run: run.into(),
-            step: step.map(Into::into),
-            kind: kind.into(),
-            payload: payload.into(),
-            prev_hash: raw.prev_hash,
-            hash: raw.hash,
-        }
-    }
-
-    /// Whether this content was hashed as event `seq`, after `prev`, giving `hash`.
-    fn was(&self, seq: u64, prev: &Hash, hash: &Hash) -> bool {
-        let Self { epoch, at, run, step, kind, payload, .. } = self;
-        Columns { seq, epoch: *epoch, at: *at, run, step: step.as_deref(), kind, payload }.hash(prev) == *hash
-    }
 }
 
 impl Audit {
@@ -175,8 +145,9 @@ impl Audit {
 
     /// Every event, in the order of their numbers.
     fn walk(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut statement =
-            connection.prepare("SELECT seq, run, step, kind, payload, at, epoch, prev_hash, hash FROM events NOT INDEXED ORDER BY seq")?;
+        let mut statement = connection.prepare(
+            "SELECT seq, run, step, kind, payload, at, epoch, prev_hash, hash FROM events NOT INDEXED ORDER BY seq",
+        )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             match RawRow::of(row) {
@@ -207,23 +178,36 @@ impl Audit {
         let first_follows = seq != 1 || raw.prev_hash == Hash::default();
         let is_itself = raw.columns.hash(&raw.prev_hash) == raw.hash;
         if !is_itself {
+            self.last_suspect = Some(seq);
             if self.suspects.len() < SUSPECTS_MAX {
                 self.suspects.push(Suspect::of(raw));
             } else {
                 self.found(Some(seq), BreakKind::Changed, changed(seq));
             }
-        } else if !follows && !self.suspects.last().is_some_and(|suspect| suspect.seq == self.head.seq.0) {
+        } else if !follows && self.last_suspect != Some(self.head.seq.0) {
             let before = self.head.seq.0;
-            self.found(Some(before), BreakKind::Replaced, format!("event {before} was replaced as a whole: event {seq} was written after another one"));
+            self.found(
+                Some(before),
+                BreakKind::Replaced,
+                format!("event {before} was replaced as a whole: event {seq} was written after another one"),
+            );
         } else if !first_follows {
-            self.found(Some(seq), BreakKind::Dropped, "events before event 1 are missing: it was written after another one");
+            self.found(
+                Some(seq),
+                BreakKind::Dropped,
+                "events before event 1 are missing: it was written after another one",
+            );
         }
         let named = self.run.get_or_insert_with(|| run.into()).clone();
         if named != run {
             self.found(Some(seq), BreakKind::OtherRun, format!("event {seq} is of run `{run}`, not of `{named}`"));
         }
         if epoch < self.epoch {
-            self.found(Some(seq), BreakKind::EpochFell, format!("event {seq} is of epoch {epoch}, but epoch {} had begun", self.epoch));
+            self.found(
+                Some(seq),
+                BreakKind::EpochFell,
+                format!("event {seq} is of epoch {epoch}, but epoch {} had begun", self.epoch),
+            );
         }
         self.epoch = self.epoch.max(epoch);
         if is_itself {
@@ -236,7 +220,11 @@ impl Audit {
     fn place(&mut self, seq: u64) {
         let expected = self.head.seq.0 + 1;
         if seq > expected {
-            let what = if seq - 1 == expected { format!("event {expected} is missing") } else { format!("events {expected} to {} are missing", seq - 1) };
+            let what = if seq - 1 == expected {
+                format!("event {expected} is missing")
+            } else {
+                format!("events {expected} to {} are missing", seq - 1)
+            };
             self.found(Some(expected), BreakKind::Dropped, what);
             // What follows the gap is checked from there on. A forged number does not make this long.
             let missing = usize::try_from(seq - expected).unwrap_or(usize::MAX).min(HASHES_SKIPPED_MAX);
@@ -257,10 +245,18 @@ impl Audit {
             Err(error) => self.found(Some(seq), BreakKind::Undecodable, format!("event {seq} cannot be read: {error}")),
             Ok(Event::RunStarted(started)) => {
                 if Hash::of(started.plan.as_str().as_bytes()).hex() != started.digest {
-                    self.found(Some(seq), BreakKind::PlanDigest, format!("the plan in event {seq} is not the one with digest {}", started.digest));
+                    self.found(
+                        Some(seq),
+                        BreakKind::PlanDigest,
+                        format!("the plan in event {seq} is not the one with digest {}", started.digest),
+                    );
                 }
                 if started.run.as_str() != raw.columns.run {
-                    self.found(Some(seq), BreakKind::OtherRun, format!("event {seq} starts run `{}`, not `{}`", started.run, raw.columns.run));
+                    self.found(
+                        Some(seq),
+                        BreakKind::OtherRun,
+                        format!("event {seq} starts run `{}`, not `{}`", started.run, raw.columns.run),
+                    );
                 }
             }
             Ok(_) => {}
@@ -276,27 +272,9 @@ impl Audit {
                 first_with.entry(*hash).or_insert(place as u64 + 1);
             }
         }
-        let mut verdicts = Vec::new();
         for suspect in &suspects {
-            let seq = suspect.seq;
-            // Moved with its hashes: it is itself under another number. Moved without them: it is itself under the
-            // number and the hashes of another suspect.
-            let origin = suspects.iter().find(|other| {
-                other.seq != seq && (suspect.was(other.seq, &suspect.prev_hash, &suspect.hash) || suspect.was(other.seq, &other.prev_hash, &other.hash))
-            });
-            let twin = first_with.get(&suspect.hash).filter(|twin| **twin != seq);
-            let verdict = match (origin, twin) {
-                (_, Some(twin)) => (BreakKind::Duplicated, format!("event {seq} is a copy of event {twin}")),
-                (Some(origin), None) => (BreakKind::Moved, format!("event {seq} was event {} when it was written", origin.seq)),
-                (None, None) => match shift_of(suspect) {
-                    Some(written) => (BreakKind::Moved, format!("event {seq} was event {written} when it was written")),
-                    None => (BreakKind::Changed, changed(seq)),
-                },
-            };
-            verdicts.push((seq, verdict));
-        }
-        for (seq, (kind, what)) in verdicts {
-            self.found(Some(seq), kind, what);
+            let (kind, what) = suspect.verdict(&suspects, &first_with);
+            self.found(Some(suspect.seq), kind, what);
         }
         self.breaks.sort_by_key(|found| found.seq.map_or(u64::MAX, |seq| seq.0));
     }
@@ -320,7 +298,11 @@ impl Audit {
             Ok(Some((epoch, seq, hash))) => {
                 self.check_against("the journal", seq, hash);
                 if epoch < self.epoch {
-                    self.found(None, BreakKind::EpochFell, format!("the journal says epoch {epoch}, but its events reach epoch {}", self.epoch));
+                    self.found(
+                        None,
+                        BreakKind::EpochFell,
+                        format!("the journal says epoch {epoch}, but its events reach epoch {}", self.epoch),
+                    );
                 }
             }
             Ok(None) => self.found(None, BreakKind::Schema, "the table `epoch` is empty"),
@@ -332,7 +314,11 @@ impl Audit {
     fn check_against(&mut self, who: &str, seq: u64, hash: Hash) {
         if seq > self.head.seq.0 {
             let first = self.head.seq.0 + 1;
-            let what = if first == seq { format!("event {first} is missing") } else { format!("events {first} to {seq} are missing") };
+            let what = if first == seq {
+                format!("event {first} is missing")
+            } else {
+                format!("events {first} to {seq} are missing")
+            };
             self.found(Some(first), BreakKind::Truncated, format!("{what} at the end: {who} knows of event {seq}"));
         } else if self.hash_at(seq).is_some_and(|found| found != hash) {
             self.found(Some(seq), BreakKind::Replaced, format!("event {seq} is not the one that {who} knows of"));
@@ -376,10 +362,18 @@ impl Audit {
             Err(error) => self.found(None, BreakKind::Schema, format!("the database's schema cannot be read: {error}")),
             Ok(stored) => {
                 for wanted in schema::SCHEMA.iter().filter(|wanted| !stored.iter().any(|sql| sql == *wanted)) {
-                    self.found(None, BreakKind::Schema, format!("the {} is missing or altered", schema::name_of(wanted)));
+                    self.found(
+                        None,
+                        BreakKind::Schema,
+                        format!("the {} is missing or altered", schema::name_of(wanted)),
+                    );
                 }
                 for sql in stored.iter().filter(|sql| !schema::SCHEMA.contains(&sql.as_str())) {
-                    self.found(None, BreakKind::Schema, format!("the {} is not one of a journal", schema::name_of(sql)));
+                    self.found(
+                        None,
+                        BreakKind::Schema,
+                        format!("the {} is not one of a journal", schema::name_of(sql)),
+                    );
                 }
             }
         }
@@ -410,15 +404,7 @@ impl Audit {
 /// Places kept for missing events, so that a forged number takes no memory.
 const HASHES_SKIPPED_MAX: usize = 1 << 20;
 
-/// How far an event may have been shifted and still be recognised as itself.
-const SHIFT_MAX: u64 = 32;
-
-/// The number under which an event was written, when only that was changed.
-fn shift_of(suspect: &Suspect) -> Option<u64> {
-    let near = suspect.seq.saturating_sub(SHIFT_MAX).max(1)..=suspect.seq.saturating_add(SHIFT_MAX);
-    near.into_iter().find(|seq| suspect.was(*seq, &suspect.prev_hash, &suspect.hash))
-}
-
+/// What is said of an event whose content is not what its hash covers, when no more is known.
 fn changed(seq: u64) -> String {
     format!("event {seq} was changed: its content is not what its hash covers")
 }
