@@ -35,8 +35,8 @@ struct Landed {
 }
 
 /// One tenure of one run.
-pub(crate) struct Drive<'a> {
-    store: &'a Store,
+pub(crate) struct Drive<'s, 'o> {
+    store: &'s Store,
     owned: Owned,
     blobs: Blobs,
     inbox: Inbox,
@@ -45,7 +45,7 @@ pub(crate) struct Drive<'a> {
     who: Who,
     desk: Desk,
     locks: StepLocks,
-    observer: &'a mut dyn Observer,
+    observer: &'o mut dyn Observer,
     world: World,
     wait: bool,
     /// What is known already and only needs its turn.
@@ -68,14 +68,14 @@ struct World {
     secrets: Arc<Redactor>,
 }
 
-impl<'a> Drive<'a> {
+impl<'s, 'o> Drive<'s, 'o> {
     pub(crate) fn new(
-        store: &'a Store,
+        store: &'s Store,
         owned: Owned,
         scheduler: Scheduler,
         evaluator: Evaluator,
         who: Who,
-        settings: Settings<'a>,
+        settings: Settings<'o>,
     ) -> Result<Self, DriveError> {
         let plan = scheduler.state().plan_shared();
         let run = RunInfo {

@@ -16,7 +16,7 @@ pub(crate) fn for_run(store: &Store, run: &RunId, names: &[Name], who: &Who) -> 
     sorted.dedup();
     match store.lock_named(&sorted, run, who) {
         Ok(locks) => Ok(Some(locks)),
-        Err(LockError::HeldBy { name, holder }) => Err(DriveError::Locked { lock: name.to_string(), holder: Box::new(holder) }),
+        Err(LockError::HeldBy { name, holder }) => Err(DriveError::Locked { lock: name.to_string(), holder }),
         Err(LockError::Store(error)) => Err(error.into()),
     }
 }
@@ -34,8 +34,8 @@ pub(crate) struct StepLocks {
 /// Somebody else has a mutex that a step waits for.
 pub(crate) struct Contended {
     pub(crate) step: String,
-    pub(crate) lock: Name,
-    pub(crate) holder: Holder,
+    pub(crate) lock: String,
+    pub(crate) holder: Box<Holder>,
 }
 
 impl StepLocks {
