@@ -168,11 +168,13 @@ pub(crate) struct Sink<'a> {
     found: Vec<Diagnostic>,
     dropped: usize,
     failed: bool,
+    /// The text could not be read in full, so that what seems to be missing may only be unread.
+    pub(crate) partial: bool,
 }
 
 impl<'a> Sink<'a> {
     pub(crate) fn new(name: &'a str) -> Self {
-        Self { name, found: Vec::new(), dropped: 0, failed: false }
+        Self { name, found: Vec::new(), dropped: 0, failed: false, partial: false }
     }
 
     /// An error with one label.
@@ -204,6 +206,11 @@ impl<'a> Sink<'a> {
         }
         let labels = labels.into_iter().map(|(span, text)| Label { span: span.range(), text }).collect();
         self.found.push(Diagnostic { code, severity, message, help, labels, source: self.name.to_owned() });
+    }
+
+    /// Whether further findings are only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.len() >= FOUND_MAX
     }
 
     /// Whether there was an error.

@@ -3,10 +3,12 @@
 //! Reads text, returns values: opens no file, asks no clock, knows no step's code. Step types and targets arrive as data.
 //! Start at [`compile`]; expressions of a running plan at [`Evaluator`].
 
+mod check;
 pub mod codes;
 pub mod diagnostic;
 pub mod expr;
 pub mod inputs;
+mod lower;
 mod syntax;
 pub mod target;
 pub mod units;
@@ -17,6 +19,7 @@ pub use inputs::{Given, InputDecl, InputType, inputs};
 pub use target::Target;
 
 use ceptra_flow_core::Plan;
+use lower::file::{self, Job, Way};
 use ceptra_flow_core::catalog::StepType;
 use std::collections::BTreeMap;
 
@@ -53,15 +56,13 @@ pub struct Options {
 /// The plan, if there is no error, and everything there is to say, ordered by position.
 #[must_use]
 pub fn compile(source: &Source<'_>, catalog: &Catalog<'_>, target: &Target, options: &Options) -> (Option<Plan>, Vec<Diagnostic>) {
-    let _ = (source, catalog, target, options);
-    unimplemented!()
+    file::read(&Job { source, catalog: catalog.0, target: Some(target), options: Some(options), way: Way::Auto })
 }
 
 /// Everything there is to say of a file by itself, ordered by position; an input without a value is no error.
 #[must_use]
 pub fn check(source: &Source<'_>, catalog: &Catalog<'_>, target: Option<&Target>) -> Vec<Diagnostic> {
-    let _ = (source, catalog, target);
-    unimplemented!()
+    file::read(&Job { source, catalog: catalog.0, target, options: None, way: Way::Auto }).1
 }
 
 /// A file's bytes as text.
@@ -69,6 +70,15 @@ pub fn check(source: &Source<'_>, catalog: &Catalog<'_>, target: Option<&Target>
 /// # Errors
 /// When they are not UTF-8 or too many; says where.
 pub fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
-    let _ = (name, bytes);
-    unimplemented!()
+    let refuse = |code, message: String, help: &str| {
+        Box::new(Diagnostic { code, severity: Severity::Error, message, help: help.to_owned(), labels: Vec::new(), source: name.to_owned() })
+    };
+    if bytes.len() > syntax::FILE_BYTES_MAX {
+        let message = format!("the file has {} MiB; {} MiB is the most", bytes.len() >> 20, syntax::FILE_BYTES_MAX >> 20);
+        return Err(refuse(codes::TOO_LARGE, message, "split it into several runbooks"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        refuse(codes::NOT_UTF8, format!("line {line} is not UTF-8 text"), "save the file as UTF-8; TOML knows no other encoding")
+    })
 }

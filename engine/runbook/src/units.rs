@@ -40,6 +40,9 @@ pub fn size_bytes(text: &str) -> Option<u64> {
     count.checked_mul(factor)
 }
 
+/// Names that a typed one is compared with; a file may have a hundred thousand.
+const COMPARED_MAX: usize = 5000;
+
 /// The name among `known` that was probably meant.
 pub fn closest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if typed.len() > 100 {
@@ -48,10 +51,11 @@ pub fn closest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     let allowed = (typed.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
+        .take(COMPARED_MAX)
         .filter(|name| name.len().abs_diff(typed.len()) <= allowed * 4)
         .map(|name| (distance(&typed.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
+        .min()
         .map(|(_, name)| name)
 }
 
@@ -80,12 +84,12 @@ pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str> + 
     if let Some(name) = closest(typed, known.clone()) {
         return format!("did you mean `{name}`?");
     }
-    let mut names: Vec<&str> = known.into_iter().collect();
-    if names.is_empty() {
+    let all = known.clone().into_iter().count();
+    if all == 0 {
         return "there is none".to_owned();
     }
-    let more = names.len().saturating_sub(24);
-    names.truncate(24);
+    let names: Vec<&str> = known.into_iter().take(24).collect();
+    let more = all - names.len();
     let listed: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match more {
         0 => format!("there is {}", listed.join(", ")),

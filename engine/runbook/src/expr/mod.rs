@@ -6,15 +6,17 @@
 pub(crate) mod cel;
 mod evaluator;
 pub(crate) mod helpers;
-mod known;
+pub(crate) mod known;
 pub(crate) mod path;
 pub(crate) mod reads;
 pub(crate) mod render;
-mod scope;
+pub(crate) mod scope;
 pub(crate) mod template;
 
 pub use evaluator::{BlobLoader, Evaluator};
 pub use known::{Known, Preview, known, render_known};
 pub use scope::Scope;
+
+pub(crate) use evaluator::instances;
 
 pub(crate) use crate::syntax::node::shown;

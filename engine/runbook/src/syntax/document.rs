@@ -57,6 +57,7 @@ impl<'t> Document<'t> {
     pub(crate) fn parse(&self, sink: &mut Sink<'_>) -> (DeTable<'_>, bool) {
         let (table, errors) = DeTable::parse_recoverable(&self.text);
         let failed = !errors.is_empty();
+        sink.partial |= failed;
         for error in errors {
             let range = error.span().unwrap_or(0..0);
             let range = range.start.min(self.text.len())..range.end.min(self.text.len());
