@@ -3,6 +3,7 @@
 //! Takes no lock of its own that outlives a call: that one process writes is [`crate::Owned`]'s business; that no former one
 //! still does is checked here, in every transaction. Start at [`SqliteJournal`].
 
+mod long;
 mod rows;
 pub(crate) mod schema;
 
@@ -227,6 +228,10 @@ fn insert(transaction: &Transaction<'_>, run: &RunId, head: Head, record: &Recor
     let step = record.event.subject();
     let columns = Columns::of(record, run, step.as_deref(), &payload);
     let hash = columns.hash(&head.hash);
+    if payload.len() >= long::LONG_BYTES_MIN {
+        long::insert(transaction, &columns, &head.hash, &hash)?;
+        return Ok(Head { seq: record.seq, hash });
+    }
     transaction.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(params![
         columns.seq as i64,
         columns.run,
@@ -297,6 +302,21 @@ mod tests {
         drop(journal);
         let mut next = SqliteJournal::open(dir.path(), &run).unwrap();
         assert_eq!(next.append(&[note(kept + 1, Epoch(2), "x")]).unwrap(), Seq(kept + 1));
+    }
+
+    #[test]
+    fn a_long_payload_is_kept_whole_and_refused_like_any_other() {
+        let (dir, run) = (tempfile::tempdir().unwrap(), RunId::fresh());
+        let mut journal = SqliteJournal::create(dir.path(), &run).unwrap();
+        let long = note(1, Epoch(1), &"\u{e4}bc ".repeat(1 << 19));
+        assert!(long.event.payload().len() > 2 * long::LONG_BYTES_MIN);
+        journal.append(&[long.clone(), note(2, Epoch(1), "b")]).unwrap();
+        assert_eq!(journal.records().next().unwrap().unwrap(), long);
+        assert_eq!(journal.records().filter(Result::is_ok).count(), 2);
+        journal.connection.pragma_update(None, "max_page_count", 1000).unwrap_or(());
+        let error = journal.append(&[Record { seq: Seq(3), ..long }]).unwrap_err();
+        assert!(matches!(error, AppendError::Store(StoreError::Full { .. })), "{error:?}");
+        assert_eq!(journal.records().filter(Result::is_ok).count(), 2);
     }
 
     #[test]

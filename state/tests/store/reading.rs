@@ -155,3 +155,30 @@ fn what_is_not_there_is_named() {
         assert!(error.to_string().contains("there is no such file"), "{error}");
     }
 }
+
+#[test]
+fn readers_never_disturb_the_owner_and_see_every_record_once() {
+    const RECORDS: u64 = 200;
+    let (_dir, store) = store();
+    let mut owned = run_of(&store, 1);
+    let run = owned.run().clone();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut reader = store.read_run(&run).unwrap();
+                let mut seen = 0;
+                while seen < RECORDS {
+                    for record in reader.records() {
+                        seen += 1;
+                        assert_eq!(record.unwrap().seq, Seq(seen));
+                    }
+                    assert!(store.read_run(&run).unwrap().records().all(|record| record.is_ok()));
+                }
+            });
+        }
+        for _ in 1..RECORDS {
+            go_on(&mut owned, 1);
+        }
+        owned.close(None).unwrap();
+    });
+}

@@ -173,3 +173,51 @@ fn an_event_of_a_newer_version_is_not_taken_for_damage() {
     assert!(matches!(&error, ReadError::Undecodable { seq, .. } if seq.0 == 2), "{error:?}");
     assert!(error.to_string().contains(&format!("event 2 of run `{run}` cannot be read by this version")), "{error}");
 }
+
+#[test]
+fn what_was_acknowledged_before_a_kill_is_there_and_the_next_owner_comes_at_once() {
+    use std::io::{BufRead as _, BufReader};
+    let (_dir, store) = store();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "trouble::in_a_child_that_is_killed", "--nocapture"])
+        .env("CEPTRA_FLOW_TEST_KILLED", store.root())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut acknowledged = 0;
+    // Kept until the kill: a closed pipe would end the child in an orderly way.
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    for line in said.by_ref() {
+        if let Some(seq) = line.unwrap().strip_prefix("acknowledged ") {
+            acknowledged = seq.parse().unwrap();
+        }
+        if acknowledged == 40 {
+            break;
+        }
+    }
+    let run = store.newest().unwrap().unwrap();
+    assert_eq!(store.is_held(&run).unwrap().unwrap().pid, child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(said);
+    let mut owned = store.open_run(&run, &who("bob")).unwrap();
+    let records = owned.records().collect::<Result<Vec<_>, _>>().unwrap();
+    assert!(records.len() >= 40);
+    let next = note(records.len() as u64 + 1, Epoch(2), "on");
+    owned.append(&[next]).unwrap();
+}
+
+#[test]
+fn in_a_child_that_is_killed() {
+    let Some(root) = std::env::var_os("CEPTRA_FLOW_TEST_KILLED") else {
+        return;
+    };
+    let store = Store::open(&root).unwrap();
+    let run = RunId::fresh();
+    let mut owned = store.create_run(&run, &who("ada")).unwrap();
+    owned.append(&[started(&run)]).unwrap();
+    for seq in 2.. {
+        owned.append(&[note(seq, Epoch(1), "x")]).unwrap();
+        println!("acknowledged {seq}");
+    }
+}
