@@ -208,6 +208,11 @@ impl<'a> Sink<'a> {
         self.found.push(Diagnostic { code, severity, message, help, labels, source: self.name.to_owned() });
     }
 
+    /// Findings so far, for telling whether something added one.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len() + self.dropped
+    }
+
     /// Whether further findings are only counted.
     pub(crate) fn is_full(&self) -> bool {
         self.found.len() >= FOUND_MAX

@@ -82,3 +82,6 @@ pub fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
         refuse(codes::NOT_UTF8, format!("line {line} is not UTF-8 text"), "save the file as UTF-8; TOML knows no other encoding")
     })
 }
+
+#[cfg(test)]
+mod tests;

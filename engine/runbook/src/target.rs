@@ -52,10 +52,11 @@ fn read(text: &str, sink: &mut Sink<'_>) -> Option<Target> {
     let document = Document::whole(text);
     let (table, _) = document.parse(sink);
     let root = Fields::root(&table, &document);
-    let (name, kind) = head(root, sink)?;
+    let head = head(root, sink);
     if let Some(operations) = root.get("operations").and_then(|node| node.table(sink)) {
         operations.iter().for_each(|node| operation(node, sink));
     }
+    let (name, kind) = head?;
     let value = Value::Object(root.iter().map(|node| (node.key.to_owned(), node.json(sink))).collect());
     Some(Target { info: TargetInfo { name, kind, value: Json::from(value.clone()) }, value: Arc::new(value) })
 }

@@ -3,6 +3,7 @@
 use crate::codes;
 use crate::diagnostic::{Sink, Span};
 use crate::expr::cel::{Condition, FUNCTIONS, MACROS};
+use crate::expr::helpers::Helper;
 use crate::expr::path::{Path, ROOTS, Segment};
 use crate::expr::template::{Expr, Part, Template, is_template};
 use crate::lower::Known;
@@ -69,7 +70,7 @@ pub(crate) fn template(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_
             return None;
         }
     };
-    let mut walk = Walk { known, sink, node, text, at, locals: Vec::new(), blocks: 0 };
+    let mut walk = Walk { known, sink, node, text, at, locals: Vec::new(), blocks: 0, forgiving: false };
     walk.parts(&template.parts);
     Some(template)
 }
@@ -107,7 +108,7 @@ pub(crate) fn condition(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'
             sink.error(codes::UNKNOWN_HELPER, span, format!("there is no function `{}`", shown(function)), "here", did_you_mean(function, all));
         }
     }
-    let mut walk = Walk { known, sink, node, text, at, locals: Vec::new(), blocks: 0 };
+    let mut walk = Walk { known, sink, node, text, at, locals: Vec::new(), blocks: 0, forgiving: false };
     for path in &condition.paths {
         walk.path(path);
     }
@@ -123,6 +124,8 @@ struct Walk<'w, 'k, 's, 'd> {
     locals: Vec<Box<str>>,
     /// Blocks that change `this`: bare names inside them may be its fields.
     blocks: usize,
+    /// Inside `default`: what is not there has another value.
+    forgiving: bool,
 }
 
 impl Walk<'_, '_, '_, '_> {
@@ -154,7 +157,13 @@ impl Walk<'_, '_, '_, '_> {
         match expr {
             Expr::Literal(_) => {}
             Expr::Path(path) => self.path(path),
-            Expr::Call { helper: _, arguments } => arguments.iter().for_each(|argument| self.expr(argument)),
+            Expr::Call { helper, arguments } => {
+                for (at, argument) in arguments.iter().enumerate() {
+                    self.forgiving = *helper == Helper::Default && at == 0;
+                    self.expr(argument);
+                }
+                self.forgiving = false;
+            }
         }
     }
 
@@ -260,6 +269,9 @@ impl Walk<'_, '_, '_, '_> {
                 (Segment::Index(index), Value::Object(map)) => map.get(&index.to_string()),
                 (Segment::Key(_) | Segment::Index(_), _) => None,
             };
+            if next.is_none() && self.forgiving {
+                return;
+            }
             let Some(next) = next else {
                 let span = self.span(path);
                 let before = Path { segments: path.segments[..at].to_vec(), ..path.clone() };
@@ -287,6 +299,14 @@ impl Walk<'_, '_, '_, '_> {
                 format!("the environment variable `{}` is not listed", shown(name)),
                 "only listed variables can be read",
                 format!("add it in [runbook]:  env = [\"{}\"]", shown(name)),
+            );
+        } else if self.known.complete && !self.forgiving && !self.known.has_env(name) {
+            self.sink.error(
+                codes::ENV_NOT_SET,
+                span,
+                format!("the environment variable `{name}` is not set"),
+                "listed, but without a value",
+                format!("set it before the run:  export {name}=…;  or give another value:  {{{{ env.{name} | default \"…\" }}}}"),
             );
         }
     }

@@ -82,7 +82,7 @@ impl Condition {
 
 /// Refuses what could exhaust the stack, before anything recursive sees it.
 fn bounded(text: &str) -> Result<(), ConditionError> {
-    let refuse = |what: &str, at: usize| Err(ConditionError { message: format!("the condition {what}"), span: at..at + 1, too_complex: true });
+    let refuse = |what: &str, at: usize| Err(ConditionError { message: format!("it {what}"), span: at..at + 1, too_complex: true });
     if text.len() > BYTES_MAX {
         return refuse("is too long", 0);
     }

@@ -36,10 +36,12 @@ pub(crate) fn typed<'k>(
 /// Checks the parameters of a known type. A person's are read by [`person`](super::person), which knows more of them.
 fn parameters_of(known: &mut Known<'_>, sink: &mut Sink<'_>, kind: &StepType, node: Option<Node<'_>>, at_key: Span, at: &Where<'_>) -> Value {
     let Some(node) = node else {
+        let with = Value::Object(Map::new());
         for field in kind.params.fields.iter().filter(|field| field.required) {
             missing_key(sink, at_key, &format!("`{}`", kind.name), field.name, &format!("with = {{ {} = … }};  `ceptra-flow steps {}` shows all", field.name, kind.name));
         }
-        return Value::Object(Map::new());
+        operations(known, sink, kind, &with, at_key);
+        return with;
     };
     let Some(fields) = node.table(sink) else {
         return Value::Object(Map::new());

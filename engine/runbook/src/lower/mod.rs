@@ -64,6 +64,10 @@ impl<'k> Known<'k> {
         self.input_places.get(name).map(|at| &self.inputs[*at].decl)
     }
 
+    pub(crate) fn has_env(&self, name: &str) -> bool {
+        self.values.as_ref().is_some_and(|scope| scope.fixed.env.get(name).is_some())
+    }
+
     /// The step type with this name, and the name that all its steps share.
     pub(crate) fn kind(&self, name: &str) -> Option<(&'k StepType, Name)> {
         self.kinds.get(name).map(|(kind, shared)| (*kind, shared.clone()))
@@ -98,7 +102,7 @@ pub(crate) fn kind<'k>(known: &Known<'k>, sink: &mut Sink<'_>, node: Node<'_>) -
         if LATER_TYPES.contains(&name) {
             not_available(sink, node, &format!("the step type `{name}`"), "use `exec` or `http` for now");
         } else {
-            let help = format!("{}; `ceptra-flow steps` lists all", crate::units::did_you_mean(name, known.kind_names()));
+            let help = format!("{}\n`ceptra-flow steps` lists all of them", crate::units::did_you_mean(name, known.kind_names()));
             sink.error(codes::UNKNOWN_TYPE, node.span(), format!("there is no step type `{}`", shown(name)), "unknown type", help);
         }
     }
@@ -113,7 +117,11 @@ pub(crate) fn not_available(sink: &mut Sink<'_>, node: Node<'_>, what: &str, hel
 /// The text of a node whose templates must be known before the run.
 fn text_now(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, text: &str) -> Option<Value> {
     let what = format!("`{}`", node.key);
+    let before = sink.count();
     template(known, sink, node, text, &Where::now(&what))?;
+    if sink.count() > before {
+        return None;
+    }
     let scope = known.values.as_ref()?;
     match scope.value(text, None) {
         Ok(value) => Some(value),
@@ -141,7 +149,8 @@ pub(crate) fn duration(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_
     let value = text_now(known, sink, node, text)?;
     let found = value.as_str().and_then(duration_ms);
     if found.is_none() {
-        bad_duration(sink, node, &value.to_string());
+        let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        bad_duration(sink, node, &text);
     }
     found
 }

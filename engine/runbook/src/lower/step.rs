@@ -263,7 +263,7 @@ fn for_each(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, identity
         if let (Some(template), Some(scope)) = (read, &known.values) {
             let mut now = true;
             paths(&template, &mut |path| now &= is_known_now(path));
-            if now && let Ok(value) = scope.value(text, None) {
+            if now && sole && let Ok(value) = scope.value(text, None) {
                 match value {
                     serde_json::Value::Array(list) => elements.0 = Some(list),
                     other => {

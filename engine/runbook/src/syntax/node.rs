@@ -17,6 +17,8 @@ pub(crate) struct Node<'d> {
     key_range: (usize, usize),
     value: &'d Spanned<DeValue<'d>>,
     pub(crate) document: &'d Document<'d>,
+    /// Whether it is an element of the list under the key.
+    is_element: bool,
 }
 
 /// A table with its place.
@@ -30,7 +32,7 @@ pub(crate) struct Fields<'d> {
 impl<'d> Fields<'d> {
     /// A document's top level.
     pub(crate) fn root(table: &'d DeTable<'d>, document: &'d Document<'d>) -> Self {
-        Self { table, document, span: document.place(0..0) }
+        Self { table, document, span: Span::default() }
     }
 
     /// Its entries, in the file's order.
@@ -40,7 +42,7 @@ impl<'d> Fields<'d> {
 
     fn node(self, key: &'d Spanned<DeString<'d>>, value: &'d Spanned<DeValue<'d>>) -> Node<'d> {
         let range = key.span();
-        Node { key: key.get_ref(), key_range: (range.start, range.end), value, document: self.document }
+        Node { key: key.get_ref(), key_range: (range.start, range.end), value, document: self.document, is_element: false }
     }
 
     /// The entry with this key.
@@ -98,12 +100,13 @@ impl<'d> Node<'d> {
 
     /// A child of the same place, for lists: named like its parent.
     fn element(self, value: &'d Spanned<DeValue<'d>>) -> Self {
-        Self { value, ..self }
+        Self { value, is_element: true, ..self }
     }
 
     pub(crate) fn wrong_type(self, sink: &mut Sink<'_>, expected: &str, help: impl Into<String>) {
         let found = type_name(self.value());
-        sink.error(codes::WRONG_TYPE, self.span(), format!("`{}` must be {expected}, not {found}", shown(self.key)), format!("this is {found}"), help);
+        let what = if self.is_element { "an element of " } else { "" };
+        sink.error(codes::WRONG_TYPE, self.span(), format!("{what}`{}` must be {expected}, not {found}", shown(self.key)), format!("this is {found}"), help);
     }
 
     pub(crate) fn bad_value(self, sink: &mut Sink<'_>, message: impl Into<String>, help: impl Into<String>) {
@@ -120,7 +123,8 @@ impl<'d> Node<'d> {
     pub(crate) fn string(self, sink: &mut Sink<'_>) -> Option<&'d str> {
         let text = self.as_str();
         if text.is_none() {
-            self.wrong_type(sink, "text", format!("write  {} = \"…\"", self.key));
+            let help = if self.is_element { "write it in quotes:  \"…\"".to_owned() } else { format!("write  {} = \"…\"", self.key) };
+            self.wrong_type(sink, "text", help);
         }
         text
     }
@@ -139,7 +143,8 @@ impl<'d> Node<'d> {
         match self.value() {
             DeValue::Table(table) => Some(Fields { table, document: self.document, span: self.key_span() }),
             _ => {
-                self.wrong_type(sink, "a table", format!("write  {} = {{ … }}", self.key));
+                let help = if self.is_element { "write  { … }".to_owned() } else { format!("write  {} = {{ … }}", shown(self.key)) };
+                self.wrong_type(sink, "a table", help);
                 None
             }
         }
@@ -150,7 +155,8 @@ impl<'d> Node<'d> {
         match self.value() {
             DeValue::Array(list) => Some(list.iter().map(move |value| self.element(value))),
             _ => {
-                self.wrong_type(sink, &format!("a list of {of}"), format!("write  {} = [ … ]", self.key));
+                let one = self.as_str().filter(|text| text.len() < 40).map_or_else(|| " … ".to_owned(), |text| format!("{text:?}"));
+                self.wrong_type(sink, &format!("a list of {of}"), format!("write  {} = [{one}]", self.key));
                 None
             }
         }
