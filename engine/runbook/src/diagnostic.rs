@@ -2,6 +2,7 @@
 //!
 //! Plain data: the CLI renders it for people, [`to_json`] for programs. Start at [`Diagnostic`].
 
+use crate::codes;
 use serde::Serialize;
 use std::ops::Range;
 
@@ -226,6 +227,9 @@ impl<'a> Sink<'a> {
     /// Everything, by position; the first says how many were left out, if any were.
     pub(crate) fn into_found(self) -> Vec<Diagnostic> {
         let mut found = self.found;
+        if self.partial {
+            found.retain(|one| !matches!(one.code, codes::MISSING_KEY | codes::SCHEMA_MISSING | codes::NO_STEPS));
+        }
         found.sort_by(|a, b| (a.start(), a.severity, a.code).cmp(&(b.start(), b.severity, b.code)));
         found.dedup();
         if self.dropped > 0

@@ -18,7 +18,7 @@ use ceptra_flow_core::catalog::StepType;
 use ceptra_flow_core::plan::{Plan, SEMANTICS, SecretInput, StepPlan, place};
 use ceptra_flow_core::{Json, Name, StepIx};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// How a file is parsed.
@@ -106,8 +106,8 @@ fn whole(job: &Job<'_>, layout: &Layout<'_>, sink: &mut Sink<'_>) -> Option<Plan
     let document = Document::whole(job.source.text);
     let (table, _) = document.parse(sink);
     let root = Fields::root(&table, &document);
-    let steps = section(root, Section::Steps, sink);
-    let finally = section(root, Section::Finally, sink);
+    let steps = section(root, Section::Steps, layout, sink);
+    let finally = section(root, Section::Finally, layout, sink);
     let mut reader = Reader::new(job, root, sink);
     reader.ids(steps.iter().map(|node| node.key), finally.iter().map(|node| node.key));
     for (nodes, section) in [(&steps, Section::Steps), (&finally, Section::Finally)] {
@@ -118,11 +118,20 @@ fn whole(job: &Job<'_>, layout: &Layout<'_>, sink: &mut Sink<'_>) -> Option<Plan
     reader.finish()
 }
 
-fn section<'d>(root: Fields<'d>, section: Section, sink: &mut Sink<'_>) -> Vec<Node<'d>> {
-    let Some(node) = root.get(section.key()) else {
+/// The steps in the order in which they first appear; a table's own order changes when `[a]` comes after `[a.b]`.
+fn section<'d>(root: Fields<'d>, section: Section, layout: &Layout<'_>, sink: &mut Sink<'_>) -> Vec<Node<'d>> {
+    let Some(fields) = root.get(section.key()).and_then(|node| node.table(sink)) else {
         return Vec::new();
     };
-    node.table(sink).map(|fields| fields.iter().collect()).unwrap_or_default()
+    let mut nodes: Vec<Node<'d>> = fields.iter().collect();
+    if layout.unusual {
+        nodes.sort_by_key(|node| node.key_span());
+    } else {
+        let bodies = layout.bodies.iter().filter(|body| body.section == section);
+        let order: HashMap<&str, usize> = bodies.enumerate().map(|(at, body)| (body.id, at)).collect();
+        nodes.sort_by_key(|node| order.get(node.key).copied());
+    }
+    nodes
 }
 
 /// Reads steps one after the other.
@@ -172,7 +181,7 @@ impl<'r, 's, 'n> Reader<'r, 's, 'n> {
         }
         self.steps.reserve_exact(at);
         self.need_spans.reserve_exact(at);
-        if self.main_count == 0 && !self.sink.partial {
+        if self.main_count == 0 {
             self.sink.error(codes::NO_STEPS, self.root, "the runbook has no steps", "", "add  [steps.first]  type = \"exec\"  with = { command = [\"…\"] }");
         }
     }

@@ -80,7 +80,7 @@ pub(crate) fn read(known: &mut Known<'_>, sink: &mut Sink<'_>, root: Fields<'_>)
             _ => unknown_key(sink, node, "a runbook", &KEYS),
         }
     }
-    if !seen_schema && !sink.partial {
+    if !seen_schema {
         sink.error(codes::SCHEMA_MISSING, root.span, "the file does not say which version of the format it is in", "", "add  schema = 1  as the first line");
     }
     if !seen_runbook {

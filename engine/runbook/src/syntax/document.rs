@@ -57,7 +57,6 @@ impl<'t> Document<'t> {
     pub(crate) fn parse(&self, sink: &mut Sink<'_>) -> (DeTable<'_>, bool) {
         let (table, errors) = DeTable::parse_recoverable(&self.text);
         let failed = !errors.is_empty();
-        sink.partial |= failed;
         for error in errors {
             let range = error.span().unwrap_or(0..0);
             let range = range.start.min(self.text.len())..range.end.min(self.text.len());
@@ -71,6 +70,7 @@ impl<'t> Document<'t> {
                     "keep one of the two; TOML never lets a later value replace an earlier one",
                 );
             } else {
+                sink.partial = true;
                 let help = syntax_help(&message, self.text.get(range.clone()).unwrap_or_default());
                 sink.error(codes::SYNTAX, self.place(range), format!("not valid TOML: {message}"), "here", help);
             }

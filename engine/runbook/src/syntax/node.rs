@@ -59,9 +59,6 @@ pub(crate) fn unknown_key(sink: &mut Sink<'_>, node: Node<'_>, what: &str, known
 
 /// Says that a required key is not there.
 pub(crate) fn missing_key(sink: &mut Sink<'_>, at: Span, what: &str, key: &str, example: &str) {
-    if sink.partial {
-        return;
-    }
     sink.error(codes::MISSING_KEY, at, format!("{what} has no `{key}`"), "it is required here", format!("add  {example}"));
 }
 
