@@ -106,53 +106,29 @@ impl Spec {
     pub fn check(&self) -> Result<(), Problems> {
         let mut reader = Reader::default();
         self.check_into(&mut reader);
-        if reader.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Problems(reader.problems))
-        }
+        if reader.problems.is_empty() { Ok(()) } else { Err(Problems(reader.problems)) }
     }
 
     fn check_into(&self, reader: &mut Reader) {
         let ready = self.pods.iter().filter(|pod| pod.ready).count();
         match self.cp_quorum {
             0 => reader.refuse("cp_quorum", "must be at least 1"),
-            even if even % 2 == 0 => reader.refuse(
-                "cp_quorum",
-                format!("must be odd, not {even}: an even number tolerates no more failures"),
-            ),
-            many if many > ready => reader.refuse(
-                "cp_quorum",
-                format!("is {many}, but only {ready} pods are ready"),
-            ),
+            even if even % 2 == 0 => reader
+                .refuse("cp_quorum", format!("must be odd, not {even}: an even number tolerates no more failures")),
+            many if many > ready => reader.refuse("cp_quorum", format!("is {many}, but only {ready} pods are ready")),
             _ => {}
         }
         for (at, pod) in self.pods.iter().enumerate() {
-            if self.pods[..at]
-                .iter()
-                .any(|earlier| earlier.name == pod.name)
-            {
-                reader.refuse(
-                    format!("pods[{at}].name"),
-                    format!("`{}` is there twice", pod.name),
-                );
+            if self.pods[..at].iter().any(|earlier| earlier.name == pod.name) {
+                reader.refuse(format!("pods[{at}].name"), format!("`{}` is there twice", pod.name));
             }
-            if self.pods[..at]
-                .iter()
-                .any(|earlier| earlier.ordinal == pod.ordinal)
-            {
-                reader.refuse(
-                    format!("pods[{at}].ordinal"),
-                    format!("{} is there twice", pod.ordinal),
-                );
+            if self.pods[..at].iter().any(|earlier| earlier.ordinal == pod.ordinal) {
+                reader.refuse(format!("pods[{at}].ordinal"), format!("{} is there twice", pod.ordinal));
             }
         }
         for (at, partition) in self.partitions.iter().enumerate() {
             if self.partitions[..at].contains(partition) {
-                reader.refuse(
-                    format!("partitions[{at}]"),
-                    format!("`{partition}` is there twice"),
-                );
+                reader.refuse(format!("partitions[{at}]"), format!("`{partition}` is there twice"));
             }
         }
     }
@@ -176,21 +152,14 @@ pub fn plan(spec: &Spec) -> Plan {
         }
     }
     let ready: Vec<&Pod> = pods.into_iter().filter(|pod| pod.ready).collect();
-    let mut held: alloc::collections::BTreeMap<String, Vec<String>> =
-        alloc::collections::BTreeMap::new();
+    let mut held: alloc::collections::BTreeMap<String, Vec<String>> = alloc::collections::BTreeMap::new();
     for (at, partition) in spec.partitions.iter().enumerate() {
         let Some(pod) = at.checked_rem(ready.len()).map(|turn| ready[turn]) else {
             break;
         };
-        held.entry(pod.name.clone())
-            .or_default()
-            .push(partition.clone());
+        held.entry(pod.name.clone()).or_default().push(partition.clone());
     }
-    Plan {
-        voters,
-        learners,
-        assignments: Assignments(held.into_iter().collect()),
-    }
+    Plan { voters, learners, assignments: Assignments(held.into_iter().collect()) }
 }
 
 /// How to drain `pod` while `leader` leads under `epoch`.
@@ -204,20 +173,11 @@ pub fn pre_stop(spec: &Spec, pod: &str, leader: &str, epoch: u64) -> Result<PreS
     }
     let fence_epoch = epoch.checked_add(1).ok_or(NoPreStop::LastEpoch(epoch))?;
     if pod != leader {
-        return Ok(PreStop {
-            transfer_to: None,
-            fence_epoch,
-        });
+        return Ok(PreStop { transfer_to: None, fence_epoch });
     }
-    let next = spec
-        .by_ordinal()
-        .into_iter()
-        .find(|other| other.ready && other.name != pod);
+    let next = spec.by_ordinal().into_iter().find(|other| other.ready && other.name != pod);
     let next = next.ok_or_else(|| NoPreStop::NobodyReady(pod.into()))?;
-    Ok(PreStop {
-        transfer_to: Some(next.name.clone()),
-        fence_epoch,
-    })
+    Ok(PreStop { transfer_to: Some(next.name.clone()), fence_epoch })
 }
 
 fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
@@ -225,21 +185,13 @@ fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
     let cp_quorum = reader.number("", fields, "cp_quorum");
     let partitions = reader.list("", fields, "partitions").map(|items| {
         let named = items.iter().enumerate();
-        named
-            .filter_map(|(at, item)| reader.as_text(&format!("partitions[{at}]"), item))
-            .collect()
+        named.filter_map(|(at, item)| reader.as_text(&format!("partitions[{at}]"), item)).collect()
     });
     let pods = reader.list("", fields, "pods").map(|items| {
         let placed = items.iter().enumerate();
-        placed
-            .filter_map(|(at, item)| read_pod(reader, &join("", &format!("pods[{at}]")), item))
-            .collect()
+        placed.filter_map(|(at, item)| read_pod(reader, &join("", &format!("pods[{at}]")), item)).collect()
     });
-    Some(Spec {
-        cp_quorum: usize::try_from(cp_quorum?).unwrap_or(usize::MAX),
-        partitions: partitions?,
-        pods: pods?,
-    })
+    Some(Spec { cp_quorum: usize::try_from(cp_quorum?).unwrap_or(usize::MAX), partitions: partitions?, pods: pods? })
 }
 
 fn read_pod(reader: &mut Reader, path: &str, node: &Node) -> Option<Pod> {
@@ -247,11 +199,7 @@ fn read_pod(reader: &mut Reader, path: &str, node: &Node) -> Option<Pod> {
     let name = reader.text(path, fields, "name");
     let ordinal = reader.number(path, fields, "ordinal");
     let ready = reader.boolean(path, fields, "ready");
-    Some(Pod {
-        name: name?,
-        ordinal: ordinal?,
-        ready: ready?,
-    })
+    Some(Pod { name: name?, ordinal: ordinal?, ready: ready? })
 }
 
 #[cfg(test)]
@@ -263,31 +211,17 @@ mod tests {
     fn pods(states: &[(&str, u64, bool)]) -> Vec<Pod> {
         states
             .iter()
-            .map(|(name, ordinal, ready)| Pod {
-                name: (*name).into(),
-                ordinal: *ordinal,
-                ready: *ready,
-            })
+            .map(|(name, ordinal, ready)| Pod { name: (*name).into(), ordinal: *ordinal, ready: *ready })
             .collect()
     }
 
     fn spec(cp_quorum: usize, pods: Vec<Pod>) -> Spec {
-        Spec {
-            cp_quorum,
-            partitions: (0..5).map(|at| format!("p-{at}")).collect(),
-            pods,
-        }
+        Spec { cp_quorum, partitions: (0..5).map(|at| format!("p-{at}")).collect(), pods }
     }
 
     #[test]
     fn the_first_ready_pods_vote_and_partitions_go_round() {
-        let pods = pods(&[
-            ("d", 3, true),
-            ("a", 0, false),
-            ("b", 1, true),
-            ("c", 2, false),
-            ("e", 4, true),
-        ]);
+        let pods = pods(&[("d", 3, true), ("a", 0, false), ("b", 1, true), ("c", 2, false), ("e", 4, true)]);
         let plan = plan(&spec(1, pods));
         let text = serde_json::to_string(&plan).unwrap();
         assert_eq!(
@@ -298,16 +232,9 @@ mod tests {
 
     #[test]
     fn a_specification_that_cannot_work_is_refused_by_field() {
-        let check = |text: &str, wanted: &str| {
-            assert_eq!(
-                Spec::parse(text.as_bytes()).unwrap_err().to_string(),
-                wanted
-            )
-        };
-        check(
-            r#"{"cp_quorum":0,"partitions":[],"pods":[]}"#,
-            "`cp_quorum` must be at least 1",
-        );
+        let check =
+            |text: &str, wanted: &str| assert_eq!(Spec::parse(text.as_bytes()).unwrap_err().to_string(), wanted);
+        check(r#"{"cp_quorum":0,"partitions":[],"pods":[]}"#, "`cp_quorum` must be at least 1");
         check(
             r#"{"cp_quorum":3,"partitions":[],"pods":[{"name":"a","ordinal":0,"ready":true}]}"#,
             "`cp_quorum` is 3, but only 1 pods are ready",
@@ -322,44 +249,17 @@ mod tests {
             "`pods[1].name` `a` is there twice; `pods[1].ordinal` 0 is there twice; `partitions[1]` `p` is there twice",
         );
         assert!(
-            spec(2, pods(&[("a", 0, true), ("b", 1, true)]))
-                .check()
-                .unwrap_err()
-                .to_string()
-                .contains("must be odd")
+            spec(2, pods(&[("a", 0, true), ("b", 1, true)])).check().unwrap_err().to_string().contains("must be odd")
         );
-        assert!(
-            Spec::parse(b"nope")
-                .unwrap_err()
-                .to_string()
-                .starts_with("`(document)` is not JSON")
-        );
+        assert!(Spec::parse(b"nope").unwrap_err().to_string().starts_with("`(document)` is not JSON"));
     }
 
     #[test]
     fn a_leader_that_stops_hands_over_to_the_next_ready_pod() {
         let spec = spec(1, pods(&[("c", 2, true), ("a", 0, false), ("b", 1, true)]));
-        assert_eq!(
-            pre_stop(&spec, "b", "b", 7),
-            Ok(PreStop {
-                transfer_to: Some("c".into()),
-                fence_epoch: 8
-            })
-        );
-        assert_eq!(
-            pre_stop(&spec, "a", "b", 7),
-            Ok(PreStop {
-                transfer_to: None,
-                fence_epoch: 8
-            })
-        );
-        assert_eq!(
-            pre_stop(&spec, "ghost", "b", 7),
-            Err(NoPreStop::UnknownPod("ghost".into()))
-        );
-        assert_eq!(
-            pre_stop(&spec, "b", "b", u64::MAX),
-            Err(NoPreStop::LastEpoch(u64::MAX))
-        );
+        assert_eq!(pre_stop(&spec, "b", "b", 7), Ok(PreStop { transfer_to: Some("c".into()), fence_epoch: 8 }));
+        assert_eq!(pre_stop(&spec, "a", "b", 7), Ok(PreStop { transfer_to: None, fence_epoch: 8 }));
+        assert_eq!(pre_stop(&spec, "ghost", "b", 7), Err(NoPreStop::UnknownPod("ghost".into())));
+        assert_eq!(pre_stop(&spec, "b", "b", u64::MAX), Err(NoPreStop::LastEpoch(u64::MAX)));
     }
 }

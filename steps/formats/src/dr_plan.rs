@@ -122,23 +122,12 @@ impl DrPlan {
 
     /// Every rule, `dr_cutover`'s four first and in its order.
     pub fn validate(&self) -> Result<(), Refusal> {
-        if let Some(group) = self
-            .partition_groups
-            .iter()
-            .find(|group| !group.freeze_issued)
-        {
+        if let Some(group) = self.partition_groups.iter().find(|group| !group.freeze_issued) {
             return Err(Refusal::NotFrozen(group.group_id.clone()));
         }
-        let shipped = |group: &str| {
-            self.wal_shipments
-                .iter()
-                .any(|shipment| shipment.group_id == group && shipment.verified)
-        };
-        if let Some(group) = self
-            .partition_groups
-            .iter()
-            .find(|group| !shipped(&group.group_id))
-        {
+        let shipped =
+            |group: &str| self.wal_shipments.iter().any(|shipment| shipment.group_id == group && shipment.verified);
+        if let Some(group) = self.partition_groups.iter().find(|group| !shipped(&group.group_id)) {
             return Err(Refusal::MissingShipment(group.group_id.clone()));
         }
         if self.ingress_routes.is_empty() {
@@ -146,47 +135,27 @@ impl DrPlan {
         }
         let (target, source_epoch) = (self.target_epoch, self.source_epoch);
         if target < source_epoch {
-            return Err(Refusal::EpochBehind {
-                target,
-                source_epoch,
-            });
+            return Err(Refusal::EpochBehind { target, source_epoch });
         }
         if target == source_epoch {
-            return Err(Refusal::EpochKept {
-                target,
-                source_epoch,
-            });
+            return Err(Refusal::EpochKept { target, source_epoch });
         }
         let problems = self.odd_fields();
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal::Fields(Problems(problems)))
-        }
+        if problems.is_empty() { Ok(()) } else { Err(Refusal::Fields(Problems(problems))) }
     }
 
     /// The line that `validate` prints, without newline.
     pub fn summary(&self) -> String {
-        format!(
-            "plan {} -> {} reconciles to epoch {}",
-            self.primary_cluster, self.dr_cluster, self.target_epoch
-        )
+        format!("plan {} -> {} reconciles to epoch {}", self.primary_cluster, self.dr_cluster, self.target_epoch)
     }
 
     /// What `run` prints for this plan.
     pub fn report(&self) -> CutoverReport {
-        let verified = self
-            .wal_shipments
-            .iter()
-            .filter(|shipment| shipment.verified);
+        let verified = self.wal_shipments.iter().filter(|shipment| shipment.verified);
         CutoverReport {
             primary_cluster: self.primary_cluster.clone(),
             dr_cluster: self.dr_cluster.clone(),
-            fenced_groups: self
-                .partition_groups
-                .iter()
-                .map(|group| group.group_id.clone())
-                .collect(),
+            fenced_groups: self.partition_groups.iter().map(|group| group.group_id.clone()).collect(),
             verified_shipments: verified.map(|shipment| shipment.group_id.clone()).collect(),
             ingress_rerouted: self.ingress_routes.clone(),
             reconciled_epoch: self.target_epoch,
@@ -196,36 +165,19 @@ impl DrPlan {
     /// What `dr_cutover` let pass and nobody can have meant.
     fn odd_fields(&self) -> Vec<Problem> {
         let mut reader = Reader::default();
-        for (field, text) in [
-            ("primary_cluster", &self.primary_cluster),
-            ("dr_cluster", &self.dr_cluster),
-        ] {
+        for (field, text) in [("primary_cluster", &self.primary_cluster), ("dr_cluster", &self.dr_cluster)] {
             if text.trim().is_empty() {
                 reader.refuse(field, "must not be empty");
             }
         }
         if self.primary_cluster == self.dr_cluster {
-            reader.refuse(
-                "dr_cluster",
-                format!("is `{}`, the primary cluster itself", self.dr_cluster),
-            );
+            reader.refuse("dr_cluster", format!("is `{}`, the primary cluster itself", self.dr_cluster));
         }
         if self.partition_groups.is_empty() {
-            reader.refuse(
-                "partition_groups",
-                "names no group: nothing would be recovered",
-            );
+            reader.refuse("partition_groups", "names no group: nothing would be recovered");
         }
-        let groups: Vec<&str> = self
-            .partition_groups
-            .iter()
-            .map(|group| group.group_id.as_str())
-            .collect();
-        let shipments: Vec<&str> = self
-            .wal_shipments
-            .iter()
-            .map(|shipment| shipment.group_id.as_str())
-            .collect();
+        let groups: Vec<&str> = self.partition_groups.iter().map(|group| group.group_id.as_str()).collect();
+        let shipments: Vec<&str> = self.wal_shipments.iter().map(|shipment| shipment.group_id.as_str()).collect();
         let routes: Vec<&str> = self.ingress_routes.iter().map(String::as_str).collect();
         refuse_blank_and_twice(&mut reader, "partition_groups", ".group_id", &groups);
         refuse_blank_and_twice(&mut reader, "wal_shipments", ".group_id", &shipments);
@@ -254,10 +206,7 @@ fn refuse_blank_and_twice(reader: &mut Reader, list: &str, suffix: &str, items: 
         if item.trim().is_empty() {
             reader.refuse(format!("{list}[{at}]{suffix}"), "must not be empty");
         } else if items[..at].contains(item) {
-            reader.refuse(
-                format!("{list}[{at}]{suffix}"),
-                format!("`{item}` is there twice"),
-            );
+            reader.refuse(format!("{list}[{at}]{suffix}"), format!("`{item}` is there twice"));
         }
     }
 }
@@ -283,21 +232,15 @@ fn read(reader: &mut Reader, node: &Node) -> Option<DrPlan> {
     let dr_cluster = reader.text("", fields, "dr_cluster");
     let groups = reader.list("", fields, "partition_groups").map(|items| {
         let placed = items.iter().enumerate();
-        placed
-            .filter_map(|(at, item)| read_group(reader, &format!("partition_groups[{at}]"), item))
-            .collect()
+        placed.filter_map(|(at, item)| read_group(reader, &format!("partition_groups[{at}]"), item)).collect()
     });
     let shipments = reader.list("", fields, "wal_shipments").map(|items| {
         let placed = items.iter().enumerate();
-        placed
-            .filter_map(|(at, item)| read_shipment(reader, &format!("wal_shipments[{at}]"), item))
-            .collect()
+        placed.filter_map(|(at, item)| read_shipment(reader, &format!("wal_shipments[{at}]"), item)).collect()
     });
     let routes = reader.list("", fields, "ingress_routes").map(|items| {
         let placed = items.iter().enumerate();
-        placed
-            .filter_map(|(at, item)| reader.as_text(&format!("ingress_routes[{at}]"), item))
-            .collect()
+        placed.filter_map(|(at, item)| reader.as_text(&format!("ingress_routes[{at}]"), item)).collect()
     });
     let source_epoch = reader.number("", fields, "source_epoch");
     let target_epoch = reader.number("", fields, "target_epoch");
@@ -316,10 +259,7 @@ fn read_group(reader: &mut Reader, path: &str, node: &Node) -> Option<PartitionG
     let fields = reader.object(path, node, &["group_id", "freeze_issued"])?;
     let group_id = reader.text(path, fields, "group_id");
     let freeze_issued = reader.boolean(path, fields, "freeze_issued");
-    Some(PartitionGroup {
-        group_id: group_id?,
-        freeze_issued: freeze_issued?,
-    })
+    Some(PartitionGroup { group_id: group_id?, freeze_issued: freeze_issued? })
 }
 
 fn read_shipment(reader: &mut Reader, path: &str, node: &Node) -> Option<WalShipment> {
@@ -327,11 +267,7 @@ fn read_shipment(reader: &mut Reader, path: &str, node: &Node) -> Option<WalShip
     let group_id = reader.text(path, fields, "group_id");
     let verified = reader.boolean(path, fields, "verified");
     let last_applied_offset = reader.number(path, fields, "last_applied_offset");
-    Some(WalShipment {
-        group_id: group_id?,
-        verified: verified?,
-        last_applied_offset: last_applied_offset?,
-    })
+    Some(WalShipment { group_id: group_id?, verified: verified?, last_applied_offset: last_applied_offset? })
 }
 
 #[cfg(test)]
@@ -341,15 +277,8 @@ mod tests {
     use super::*;
 
     fn plan() -> DrPlan {
-        let group = |id: &str| PartitionGroup {
-            group_id: id.into(),
-            freeze_issued: true,
-        };
-        let shipment = |id: &str, at| WalShipment {
-            group_id: id.into(),
-            verified: true,
-            last_applied_offset: at,
-        };
+        let group = |id: &str| PartitionGroup { group_id: id.into(), freeze_issued: true };
+        let shipment = |id: &str, at| WalShipment { group_id: id.into(), verified: true, last_applied_offset: at };
         DrPlan {
             primary_cluster: "cluster-a".into(),
             dr_cluster: "cluster-b".into(),
@@ -365,20 +294,14 @@ mod tests {
     fn the_report_has_the_recorded_bytes() {
         let plan = plan();
         assert_eq!(plan.validate(), Ok(()));
-        assert_eq!(
-            plan.summary(),
-            "plan cluster-a -> cluster-b reconciles to epoch 18446744073709551615"
-        );
+        assert_eq!(plan.summary(), "plan cluster-a -> cluster-b reconciles to epoch 18446744073709551615");
         assert_eq!(
             plan.report().render(),
             "{\n  \"primary_cluster\": \"cluster-a\",\n  \"dr_cluster\": \"cluster-b\",\n  \"fenced_groups\": [\n    \"pg-1\",\n    \"pg-2\"\n  ],\n  \
              \"verified_shipments\": [\n    \"pg-2\",\n    \"pg-1\"\n  ],\n  \"ingress_rerouted\": [\n    \"dns:ingest.example.com\"\n  ],\n  \
              \"reconciled_epoch\": 18446744073709551615\n}\n"
         );
-        assert_eq!(
-            DrPlan::parse(plan.render().as_bytes()).unwrap(),
-            (plan, Vec::new())
-        );
+        assert_eq!(DrPlan::parse(plan.render().as_bytes()).unwrap(), (plan, Vec::new()));
     }
 
     #[test]
@@ -395,18 +318,9 @@ mod tests {
             },
             "partition group pg-2 must be frozen via FreezePartitionGroup",
         );
-        check(
-            |plan| plan.wal_shipments[0].verified = false,
-            "missing verified WAL shipment for pg-2",
-        );
-        check(
-            |plan| plan.ingress_routes.clear(),
-            "no ingress routes provided for disaster recovery plan",
-        );
-        check(
-            |plan| plan.target_epoch = 3,
-            "target epoch 3 cannot be behind source 18446744073709551614",
-        );
+        check(|plan| plan.wal_shipments[0].verified = false, "missing verified WAL shipment for pg-2");
+        check(|plan| plan.ingress_routes.clear(), "no ingress routes provided for disaster recovery plan");
+        check(|plan| plan.target_epoch = 3, "target epoch 3 cannot be behind source 18446744073709551614");
         check(
             |plan| plan.target_epoch = u64::MAX - 1,
             "target epoch 18446744073709551614 must advance past source 18446744073709551614",
@@ -420,10 +334,7 @@ mod tests {
             change(&mut plan);
             assert_eq!(plan.validate().unwrap_err().to_string(), wanted);
         };
-        check(
-            |plan| plan.dr_cluster = "cluster-a".into(),
-            "`dr_cluster` is `cluster-a`, the primary cluster itself",
-        );
+        check(|plan| plan.dr_cluster = "cluster-a".into(), "`dr_cluster` is `cluster-a`, the primary cluster itself");
         check(
             |plan| {
                 plan.partition_groups.clear();
@@ -435,10 +346,7 @@ mod tests {
             |plan| plan.partition_groups[1].group_id = "pg-1".into(),
             "`partition_groups[1].group_id` `pg-1` is there twice; `wal_shipments[0].group_id` `pg-2` is not among partition_groups",
         );
-        check(
-            |plan| plan.ingress_routes.push(" ".into()),
-            "`ingress_routes[1]` must not be empty",
-        );
+        check(|plan| plan.ingress_routes.push(" ".into()), "`ingress_routes[1]` must not be empty");
     }
 
     #[test]
@@ -451,9 +359,7 @@ mod tests {
              `partition_groups[0].freeze_issued` is missing; `wal_shipments` must be a list, not an object; `ingress_routes[0]` must be a string, \
              not a number; `source_epoch` must be a whole number from 0 to 18446744073709551615, not 1.5"
         );
-        let unknown = plan()
-            .render()
-            .replace("{\n  \"primary", "{\n  \"operator\": null,\n  \"primary");
+        let unknown = plan().render().replace("{\n  \"primary", "{\n  \"operator\": null,\n  \"primary");
         let (_, warnings) = DrPlan::parse(unknown.as_bytes()).unwrap();
         assert_eq!(warnings[0].to_string(), "`operator` is not a known field");
         for text in ["", "nope", "[]", "\"x\"", "{} {}"] {

@@ -154,15 +154,8 @@ impl Record {
         if found != computed {
             return Err(crc_mismatch(found, computed));
         }
-        let io_mode = IoMode::from_byte(bytes[24])
-            .ok_or_else(|| alloc::format!("io_mode {} is unknown", bytes[24]))?;
-        Ok(Self {
-            term: u64_at(0),
-            index: u64_at(8),
-            segment: u64_at(16),
-            io_mode,
-            timestamp_ms: u64_at(25),
-        })
+        let io_mode = IoMode::from_byte(bytes[24]).ok_or_else(|| alloc::format!("io_mode {} is unknown", bytes[24]))?;
+        Ok(Self { term: u64_at(0), index: u64_at(8), segment: u64_at(16), io_mode, timestamp_ms: u64_at(25) })
     }
 
     /// Reads one JSON line, without its newline.
@@ -176,11 +169,7 @@ impl Record {
             timestamp_ms: line.timestamp_ms,
         };
         let computed = record.crc();
-        if line.record_crc32c == computed {
-            Ok(record)
-        } else {
-            Err(crc_mismatch(line.record_crc32c, computed))
-        }
+        if line.record_crc32c == computed { Ok(record) } else { Err(crc_mismatch(line.record_crc32c, computed)) }
     }
 }
 
@@ -194,37 +183,20 @@ pub fn read(bytes: &[u8]) -> DurabilityLog {
 
 /// A binary record may begin with `{` (its term's lowest byte), so a record that holds decides first.
 fn codec_of(bytes: &[u8]) -> Codec {
-    let holds_as_binary = bytes
-        .first_chunk::<RECORD_LEN>()
-        .is_some_and(|first| Record::from_bytes(first).is_ok());
-    let starts_as_json = bytes
-        .trim_ascii_start()
-        .first()
-        .is_none_or(|byte| *byte == b'{');
-    if starts_as_json && !holds_as_binary {
-        Codec::Json
-    } else {
-        Codec::Binary
-    }
+    let holds_as_binary = bytes.first_chunk::<RECORD_LEN>().is_some_and(|first| Record::from_bytes(first).is_ok());
+    let starts_as_json = bytes.trim_ascii_start().first().is_none_or(|byte| *byte == b'{');
+    if starts_as_json && !holds_as_binary { Codec::Json } else { Codec::Binary }
 }
 
 fn read_lines(bytes: &[u8]) -> DurabilityLog {
-    let mut log = DurabilityLog {
-        codec: Codec::Json,
-        records: Vec::new(),
-        bad: None,
-    };
+    let mut log = DurabilityLog { codec: Codec::Json, records: Vec::new(), bad: None };
     let mut offset = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         match Record::from_line(line.trim_ascii()) {
             _ if line.trim_ascii().is_empty() => {}
             Ok(record) => log.records.push(record),
             Err(why) => {
-                log.bad = Some(BadRecord {
-                    number: log.records.len() + 1,
-                    offset,
-                    why,
-                });
+                log.bad = Some(BadRecord { number: log.records.len() + 1, offset, why });
                 break;
             }
         }
@@ -234,28 +206,17 @@ fn read_lines(bytes: &[u8]) -> DurabilityLog {
 }
 
 fn read_records(bytes: &[u8]) -> DurabilityLog {
-    let mut log = DurabilityLog {
-        codec: Codec::Binary,
-        records: Vec::new(),
-        bad: None,
-    };
+    let mut log = DurabilityLog { codec: Codec::Binary, records: Vec::new(), bad: None };
     for chunk in bytes.chunks(RECORD_LEN) {
         let record = match chunk.first_chunk::<RECORD_LEN>() {
             Some(whole) => Record::from_bytes(whole),
-            None => Err(alloc::format!(
-                "{} bytes are left, a record has {RECORD_LEN}",
-                chunk.len()
-            )),
+            None => Err(alloc::format!("{} bytes are left, a record has {RECORD_LEN}", chunk.len())),
         };
         match record {
             Ok(record) => log.records.push(record),
             Err(why) => {
                 let number = log.records.len() + 1;
-                log.bad = Some(BadRecord {
-                    number,
-                    offset: (number - 1) * RECORD_LEN,
-                    why,
-                });
+                log.bad = Some(BadRecord { number, offset: (number - 1) * RECORD_LEN, why });
                 break;
             }
         }
@@ -274,13 +235,7 @@ mod tests {
     use super::*;
 
     fn record(index: u64) -> Record {
-        Record {
-            term: 1,
-            index,
-            segment: 1,
-            io_mode: IoMode::Strict,
-            timestamp_ms: 1_760_000_000_000 + index,
-        }
+        Record { term: 1, index, segment: 1, io_mode: IoMode::Strict, timestamp_ms: 1_760_000_000_000 + index }
     }
 
     #[test]
@@ -308,10 +263,7 @@ mod tests {
     fn a_torn_or_zeroed_tail_is_bad_and_a_missing_last_newline_is_not() {
         let lines: String = (1..=3).map(|index| record(index).to_line()).collect();
         assert_eq!(read(lines.trim_end().as_bytes()), read(lines.as_bytes()));
-        assert_eq!(
-            read(&lines.as_bytes()[..lines.len() - 20]).promised(),
-            Some(2)
-        );
+        assert_eq!(read(&lines.as_bytes()[..lines.len() - 20]).promised(), Some(2));
         let mut bytes: Vec<u8> = (1..=3).flat_map(|index| record(index).to_bytes()).collect();
         bytes.resize(5 * RECORD_LEN, 0);
         let log = read(&bytes);

@@ -129,10 +129,8 @@ impl<'a> Frame<'a> {
 
     /// Appends the frame's bytes to `out`.
     pub fn encode_into(&self, out: &mut Vec<u8>) -> Result<(), TooLong> {
-        let metadata_len = u16::try_from(self.metadata.len())
-            .map_err(|_| TooLong::Metadata(self.metadata.len()))?;
-        let payload_len =
-            u32::try_from(self.payload.len()).map_err(|_| TooLong::Payload(self.payload.len()))?;
+        let metadata_len = u16::try_from(self.metadata.len()).map_err(|_| TooLong::Metadata(self.metadata.len()))?;
+        let payload_len = u32::try_from(self.payload.len()).map_err(|_| TooLong::Payload(self.payload.len()))?;
         out.reserve(self.encoded_len());
         out.extend_from_slice(&self.term.to_le_bytes());
         out.extend_from_slice(&self.index.to_le_bytes());
@@ -161,10 +159,7 @@ pub fn decode(bytes: &[u8]) -> Result<(Frame<'_>, usize), FrameFault> {
     let header = Header::read(bytes).ok_or(FrameFault::ShortHeader { have: bytes.len() })?;
     let need = header.frame_len();
     let len = usize::try_from(need).ok().filter(|len| *len <= bytes.len());
-    let len = len.ok_or(FrameFault::Truncated {
-        need,
-        have: bytes.len(),
-    })?;
+    let len = len.ok_or(FrameFault::Truncated { need, have: bytes.len() })?;
     let body = &bytes[HEADER_LEN..len - TRAILER_LEN];
     let trailer = &bytes[len - TRAILER_LEN..len];
     let found = u32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]);
@@ -176,16 +171,7 @@ pub fn decode(bytes: &[u8]) -> Result<(Frame<'_>, usize), FrameFault> {
     if payload_digest(payload) != trailer[4..] {
         return Err(FrameFault::BadSha256);
     }
-    Ok((
-        Frame {
-            term: header.term,
-            index: header.index,
-            timestamp_ms: header.timestamp_ms,
-            metadata,
-            payload,
-        },
-        len,
-    ))
+    Ok((Frame { term: header.term, index: header.index, timestamp_ms: header.timestamp_ms, metadata, payload }, len))
 }
 
 /// A frame and where it was found.
@@ -222,11 +208,7 @@ pub struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// Frames of `bytes`, from its start.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            stopped: false,
-        }
+        Self { bytes, at: 0, stopped: false }
     }
 
     /// Offset of what comes next: the end of the last good frame.
@@ -247,10 +229,7 @@ impl<'a> Iterator for Frames<'a> {
     type Item = Result<Located<'a>, LocatedFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self
-            .bytes
-            .get(self.at..)
-            .filter(|rest| !rest.is_empty() && !self.stopped)?;
+        let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty() && !self.stopped)?;
         let offset = self.at;
         Some(match decode(rest) {
             Ok((frame, len)) => {
@@ -271,8 +250,7 @@ impl<'a> Iterator for Frames<'a> {
 /// are not this log's. Then every byte.
 pub fn resync(bytes: &[u8], from: usize) -> Option<usize> {
     let damaged = bytes.get(from..)?;
-    if let Some(len) =
-        Header::read(damaged).and_then(|header| usize::try_from(header.frame_len()).ok())
+    if let Some(len) = Header::read(damaged).and_then(|header| usize::try_from(header.frame_len()).ok())
         && let Some(next) = damaged.get(len..)
         && decode(next).is_ok()
     {
@@ -280,8 +258,7 @@ pub fn resync(bytes: &[u8], from: usize) -> Option<usize> {
     }
     let mut sums = PrefixSums::new(bytes);
     let last = bytes.len().checked_sub(OVERHEAD)?;
-    (from + 1..=last)
-        .find(|offset| sums.could_start_at(*offset) && decode(&bytes[*offset..]).is_ok())
+    (from + 1..=last).find(|offset| sums.could_start_at(*offset) && decode(&bytes[*offset..]).is_ok())
 }
 
 /// Tells whether a CRC holds without reading the body again for every candidate offset.
@@ -299,10 +276,7 @@ const STRIDE: usize = 4096;
 
 impl<'a> PrefixSums<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            prefixes: Vec::new(),
-        }
+        Self { bytes, prefixes: Vec::new() }
     }
 
     fn could_start_at(&mut self, offset: usize) -> bool {
@@ -310,19 +284,11 @@ impl<'a> PrefixSums<'a> {
         let Some(header) = Header::read(rest) else {
             return false;
         };
-        let Some(len) = usize::try_from(header.frame_len())
-            .ok()
-            .filter(|len| *len <= rest.len())
-        else {
+        let Some(len) = usize::try_from(header.frame_len()).ok().filter(|len| *len <= rest.len()) else {
             return false;
         };
         let crc_at = len - TRAILER_LEN;
-        let found = u32::from_le_bytes([
-            rest[crc_at],
-            rest[crc_at + 1],
-            rest[crc_at + 2],
-            rest[crc_at + 3],
-        ]);
+        let found = u32::from_le_bytes([rest[crc_at], rest[crc_at + 1], rest[crc_at + 2], rest[crc_at + 3]]);
         let body_len = crc_at - HEADER_LEN;
         if body_len <= STRIDE {
             return crc32fast::hash(&rest[HEADER_LEN..crc_at]) == found;
@@ -371,11 +337,7 @@ fn multiply(left: u32, mut right: u32) -> u32 {
         if left >> bit & 1 == 1 {
             product ^= right;
         }
-        right = if right & 1 == 1 {
-            right >> 1 ^ POLYNOMIAL
-        } else {
-            right >> 1
-        };
+        right = if right & 1 == 1 { right >> 1 ^ POLYNOMIAL } else { right >> 1 };
     }
     product
 }
@@ -383,15 +345,10 @@ fn multiply(left: u32, mut right: u32) -> u32 {
 /// SHA-256 of a payload; that of the empty one is known, which keeps runs of zeros cheap to search.
 fn payload_digest(payload: &[u8]) -> [u8; 32] {
     const OF_NOTHING: [u8; 32] = [
-        0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9,
-        0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52,
-        0xb8, 0x55,
+        0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae,
+        0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
     ];
-    if payload.is_empty() {
-        OF_NOTHING
-    } else {
-        Sha256Digest::of(payload).0
-    }
+    if payload.is_empty() { OF_NOTHING } else { Sha256Digest::of(payload).0 }
 }
 
 fn u64_at(header: &[u8; HEADER_LEN], at: usize) -> u64 {
@@ -407,28 +364,12 @@ mod tests {
     use super::*;
 
     fn frame(index: u64, payload: &[u8]) -> Vec<u8> {
-        Frame {
-            term: 1,
-            index,
-            timestamp_ms: 5,
-            metadata: b"m",
-            payload,
-        }
-        .encode()
-        .unwrap()
+        Frame { term: 1, index, timestamp_ms: 5, metadata: b"m", payload }.encode().unwrap()
     }
 
     #[test]
     fn the_bytes_are_where_the_format_says() {
-        let bytes = Frame {
-            term: 3,
-            index: 9,
-            timestamp_ms: 7,
-            metadata: b"ab",
-            payload: b"xyz",
-        }
-        .encode()
-        .unwrap();
+        let bytes = Frame { term: 3, index: 9, timestamp_ms: 7, metadata: b"ab", payload: b"xyz" }.encode().unwrap();
         assert_eq!(bytes.len(), 66 + 2 + 3);
         assert_eq!(bytes[..8], 3u64.to_le_bytes());
         assert_eq!(bytes[8..16], 9u64.to_le_bytes());
@@ -480,10 +421,7 @@ mod tests {
         let mut bytes = frame(1, b"x");
         bytes[26..30].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(decode(&bytes).unwrap_err().kind(), "truncated_frame");
-        assert_eq!(
-            decode(&bytes[..29]).unwrap_err(),
-            FrameFault::ShortHeader { have: 29 }
-        );
+        assert_eq!(decode(&bytes[..29]).unwrap_err(), FrameFault::ShortHeader { have: 29 });
     }
 
     proptest! {

@@ -18,10 +18,7 @@ impl Sha256Digest {
 
     /// Reads 64 hexadecimal digits, with or without `0x`, in either case.
     pub fn parse(text: &str) -> Option<Self> {
-        let bare = text
-            .strip_prefix("0x")
-            .or_else(|| text.strip_prefix("0X"))
-            .unwrap_or(text);
+        let bare = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
         let mut bytes = [0; 32];
         unhex_into(bare, &mut bytes).then_some(Self(bytes))
     }
@@ -61,10 +58,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// The bytes that an even number of hexadecimal digits stand for, with or without `0x`.
 pub fn unhex(text: &str) -> Option<alloc::vec::Vec<u8>> {
-    let bare = text
-        .strip_prefix("0x")
-        .or_else(|| text.strip_prefix("0X"))
-        .unwrap_or(text);
+    let bare = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
     if !bare.len().is_multiple_of(2) {
         return None;
     }
@@ -86,10 +80,7 @@ fn unhex_into(text: &str, bytes: &mut [u8]) -> bool {
     }
     let digits = text.as_bytes().chunks_exact(2);
     for (byte, pair) in bytes.iter_mut().zip(digits) {
-        let (Some(high), Some(low)) = (
-            char::from(pair[0]).to_digit(16),
-            char::from(pair[1]).to_digit(16),
-        ) else {
+        let (Some(high), Some(low)) = (char::from(pair[0]).to_digit(16), char::from(pair[1]).to_digit(16)) else {
             return false;
         };
         *byte = u8::try_from(high * 16 + low).expect("two hexadecimal digits fit a byte");
@@ -106,25 +97,13 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     } else {
         block[..key.len()].copy_from_slice(key);
     }
-    let inner = Sha256::new()
-        .chain_update(block.map(|byte| byte ^ 0x36))
-        .chain_update(message)
-        .finalize();
-    Sha256::new()
-        .chain_update(block.map(|byte| byte ^ 0x5c))
-        .chain_update(inner)
-        .finalize()
-        .into()
+    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
 }
 
 /// Compares without leaving early, so that timing does not tell how much of a signature was right.
 pub fn equal_in_constant_time(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len()
-        && left
-            .iter()
-            .zip(right)
-            .fold(0, |seen, (a, b)| seen | (a ^ b))
-            == 0
+    left.len() == right.len() && left.iter().zip(right).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0
 }
 
 #[cfg(test)]
@@ -136,22 +115,10 @@ mod tests {
         let digest = Sha256Digest::of(b"");
         let bare = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(digest.bare(), bare);
-        for text in [
-            bare.into(),
-            digest.prefixed(),
-            bare.to_uppercase(),
-            alloc::format!("0X{}", bare.to_uppercase()),
-        ] {
+        for text in [bare.into(), digest.prefixed(), bare.to_uppercase(), alloc::format!("0X{}", bare.to_uppercase())] {
             assert_eq!(Sha256Digest::parse(&text), Some(digest), "{text}");
         }
-        for text in [
-            "",
-            "0x",
-            "e3b0",
-            "0xzz",
-            &bare[..63],
-            &alloc::format!("{}é", &bare[..62]),
-        ] {
+        for text in ["", "0x", "e3b0", "0xzz", &bare[..63], &alloc::format!("{}é", &bare[..62])] {
             assert_eq!(Sha256Digest::parse(text), None, "{text}");
         }
     }
@@ -159,18 +126,9 @@ mod tests {
     #[test]
     fn hmac_agrees_with_rfc_4231() {
         let mac = hmac_sha256(b"Jefe", b"what do ya want for nothing?");
-        assert_eq!(
-            hex(&mac),
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
+        assert_eq!(hex(&mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         let long_key = [0xaa; 131];
-        let mac = hmac_sha256(
-            &long_key,
-            b"Test Using Larger Than Block-Size Key - Hash Key First",
-        );
-        assert_eq!(
-            hex(&mac),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
-        );
+        let mac = hmac_sha256(&long_key, b"Test Using Larger Than Block-Size Key - Hash Key First");
+        assert_eq!(hex(&mac), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
     }
 }

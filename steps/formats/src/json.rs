@@ -20,23 +20,15 @@ pub fn canonical(value: &Value) -> String {
 
 /// SHA-256 of the canonical form of an object without the named fields.
 pub fn content_hash(object: &serde_json::Map<String, Value>, without: &[&str]) -> Sha256Digest {
-    let kept = object
-        .iter()
-        .filter(|(key, _)| !without.contains(&key.as_str()));
-    let kept = Value::Object(
-        kept.map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
-    );
+    let kept = object.iter().filter(|(key, _)| !without.contains(&key.as_str()));
+    let kept = Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect());
     Sha256Digest::of(canonical(&kept).as_bytes())
 }
 
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let mut fields: Vec<_> = fields
-                .iter()
-                .map(|(key, value)| (key.clone(), sorted(value)))
-                .collect();
+            let mut fields: Vec<_> = fields.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
             fields.sort_by(|left, right| left.0.cmp(&right.0));
             Value::Object(fields.into_iter().collect())
         }
@@ -117,50 +109,28 @@ pub struct Reader {
 impl Reader {
     /// Notes that a field is wrong.
     pub fn refuse(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.problems.push(Problem {
-            field: field.into(),
-            message: message.into(),
-        });
+        self.problems.push(Problem { field: field.into(), message: message.into() });
     }
 
     /// The fields of an object, each exactly once; `known` are the ones that somebody reads.
-    pub fn object<'n>(
-        &mut self,
-        path: &str,
-        node: &'n Node,
-        known: &[&str],
-    ) -> Option<&'n [(String, Node)]> {
+    pub fn object<'n>(&mut self, path: &str, node: &'n Node, known: &[&str]) -> Option<&'n [(String, Node)]> {
         let Node::Object(fields) = node else {
-            self.refuse(
-                display(path),
-                format!("must be an object, not {}", node.name()),
-            );
+            self.refuse(display(path), format!("must be an object, not {}", node.name()));
             return None;
         };
         for (at, (key, _)) in fields.iter().enumerate() {
             if fields[..at].iter().any(|(earlier, _)| earlier == key) {
                 self.refuse(join(path, key), "is written twice");
             } else if !known.contains(&key.as_str()) {
-                self.warnings.push(Problem {
-                    field: join(path, key),
-                    message: "is not a known field".into(),
-                });
+                self.warnings.push(Problem { field: join(path, key), message: "is not a known field".into() });
             }
         }
         Some(fields)
     }
 
     /// A field that must be there.
-    pub fn field<'n>(
-        &mut self,
-        path: &str,
-        fields: &'n [(String, Node)],
-        key: &str,
-    ) -> Option<&'n Node> {
-        let found = fields
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, node)| node);
+    pub fn field<'n>(&mut self, path: &str, fields: &'n [(String, Node)], key: &str) -> Option<&'n Node> {
+        let found = fields.iter().find(|(name, _)| name == key).map(|(_, node)| node);
         if found.is_none() {
             self.refuse(join(path, key), "is missing");
         }
@@ -187,10 +157,7 @@ impl Reader {
     pub fn boolean(&mut self, path: &str, fields: &[(String, Node)], key: &str) -> Option<bool> {
         match self.field(path, fields, key)? {
             Node::Bool(value) => return Some(*value),
-            other => self.refuse(
-                join(path, key),
-                format!("must be true or false, not {}", other.name()),
-            ),
+            other => self.refuse(join(path, key), format!("must be true or false, not {}", other.name())),
         }
         None
     }
@@ -200,35 +167,18 @@ impl Reader {
         match self.field(path, fields, key)? {
             Node::Number(number) if number.as_u64().is_some() => return number.as_u64(),
             Node::Number(number) => {
-                self.refuse(
-                    join(path, key),
-                    format!(
-                        "must be a whole number from 0 to {}, not {number}",
-                        u64::MAX
-                    ),
-                );
+                self.refuse(join(path, key), format!("must be a whole number from 0 to {}, not {number}", u64::MAX));
             }
-            other => self.refuse(
-                join(path, key),
-                format!("must be a whole number, not {}", other.name()),
-            ),
+            other => self.refuse(join(path, key), format!("must be a whole number, not {}", other.name())),
         }
         None
     }
 
     /// A list.
-    pub fn list<'n>(
-        &mut self,
-        path: &str,
-        fields: &'n [(String, Node)],
-        key: &str,
-    ) -> Option<&'n [Node]> {
+    pub fn list<'n>(&mut self, path: &str, fields: &'n [(String, Node)], key: &str) -> Option<&'n [Node]> {
         match self.field(path, fields, key)? {
             Node::Array(items) => return Some(items),
-            other => self.refuse(
-                join(path, key),
-                format!("must be a list, not {}", other.name()),
-            ),
+            other => self.refuse(join(path, key), format!("must be a list, not {}", other.name())),
         }
         None
     }
@@ -244,19 +194,11 @@ impl Reader {
 
 /// `path.key`, or `key` at the top.
 pub fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_string()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_string() } else { format!("{path}.{key}") }
 }
 
 fn display(path: &str) -> String {
-    if path.is_empty() {
-        "(document)".to_string()
-    } else {
-        path.to_string()
-    }
+    if path.is_empty() { "(document)".to_string() } else { path.to_string() }
 }
 
 impl<'de> Deserialize<'de> for Node {

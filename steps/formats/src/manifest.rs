@@ -124,8 +124,7 @@ pub enum BadManifest {
 impl Manifest {
     /// Reads a manifest and recomputes its content hash.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadManifest> {
-        let value: Value = serde_json::from_slice(bytes)
-            .map_err(|error| BadManifest::Format(error.to_string()))?;
+        let value: Value = serde_json::from_slice(bytes).map_err(|error| BadManifest::Format(error.to_string()))?;
         let Value::Object(object) = value else {
             return Err(BadManifest::Format("not an object".to_string()));
         };
@@ -137,27 +136,13 @@ impl Manifest {
         let found = text("content_hash")?;
         let computed = content_hash(&object);
         if Sha256Digest::parse(&found) != Some(computed) {
-            return Err(BadManifest::ContentHash {
-                found,
-                computed: computed.prefixed(),
-            });
+            return Err(BadManifest::ContentHash { found, computed: computed.prefixed() });
         }
-        let chunks = object
-            .get("chunks")
-            .ok_or_else(|| BadManifest::Format("`chunks` is missing".to_string()))?;
-        let chunks = Vec::deserialize(chunks)
-            .map_err(|error| BadManifest::Format(format!("`chunks`: {error}")))?;
+        let chunks = object.get("chunks").ok_or_else(|| BadManifest::Format("`chunks` is missing".to_string()))?;
+        let chunks = Vec::deserialize(chunks).map_err(|error| BadManifest::Format(format!("`chunks`: {error}")))?;
         let (base_index, epoch) = (u64_of(&object, "base_index"), u64_of(&object, "epoch"));
         let encrypted = object.get("encryption").is_some_and(Value::is_object);
-        Ok(Self {
-            manifest_id,
-            content_hash: computed,
-            chunks,
-            base_index,
-            epoch,
-            encrypted,
-            object,
-        })
+        Ok(Self { manifest_id, content_hash: computed, chunks, base_index, epoch, encrypted, object })
     }
 
     /// A field that this type has no name for.
@@ -167,37 +152,22 @@ impl Manifest {
 
     /// Checks who signed the manifest.
     pub fn verify_signature(&self, key: &Key<'_>) -> Result<(), BadManifest> {
-        let signature = self
-            .object
-            .get("signature")
-            .filter(|value| !value.is_null())
-            .ok_or(BadManifest::NotSigned)?;
+        let signature = self.object.get("signature").filter(|value| !value.is_null()).ok_or(BadManifest::NotSigned)?;
         let field = |name: &str| {
             let text = signature.get(name).and_then(Value::as_str);
-            text.ok_or_else(|| {
-                BadManifest::Format(format!("`signature.{name}` is missing or no string"))
-            })
+            text.ok_or_else(|| BadManifest::Format(format!("`signature.{name}` is missing or no string")))
         };
         let (algorithm, value) = (field("algorithm")?, field("value")?);
         if algorithm != key.algorithm() {
-            return Err(BadManifest::Algorithm {
-                found: algorithm.to_string(),
-                wanted: key.algorithm(),
-            });
+            return Err(BadManifest::Algorithm { found: algorithm.to_string(), wanted: key.algorithm() });
         }
         let message = signed_bytes(&self.object);
         let value = hash::unhex(value).ok_or(BadManifest::Signature)?;
         let holds = match key {
-            Key::Hmac(secret) => {
-                hash::equal_in_constant_time(&hash::hmac_sha256(secret, message.as_bytes()), &value)
-            }
+            Key::Hmac(secret) => hash::equal_in_constant_time(&hash::hmac_sha256(secret, message.as_bytes()), &value),
             Key::Ed25519(public) => ed25519_holds(public, message.as_bytes(), &value),
         };
-        if holds {
-            Ok(())
-        } else {
-            Err(BadManifest::Signature)
-        }
+        if holds { Ok(()) } else { Err(BadManifest::Signature) }
     }
 }
 
@@ -208,27 +178,17 @@ impl Chunk {
         const TAG_LEN: u64 = 16;
         let found = bytes.len() as u64;
         if encrypted && found == self.len + TAG_LEN {
-            return Err(BadManifest::Sealed {
-                chunk_id: self.chunk_id.clone(),
-            });
+            return Err(BadManifest::Sealed { chunk_id: self.chunk_id.clone() });
         }
         if found != self.len {
-            return Err(BadManifest::ChunkLength {
-                chunk_id: self.chunk_id.clone(),
-                found,
-                wanted: self.len,
-            });
+            return Err(BadManifest::ChunkLength { chunk_id: self.chunk_id.clone(), found, wanted: self.len });
         }
         let digest = Sha256Digest::of(bytes);
         if Sha256Digest::parse(&self.digest) == Some(digest) {
             return Ok(());
         }
         let (found, wanted) = (digest.prefixed(), self.digest.clone());
-        Err(BadManifest::ChunkDigest {
-            chunk_id: self.chunk_id.clone(),
-            found,
-            wanted,
-        })
+        Err(BadManifest::ChunkDigest { chunk_id: self.chunk_id.clone(), found, wanted })
     }
 }
 
@@ -244,10 +204,7 @@ impl Key<'_> {
 /// A manifest's text: sorted compact JSON with its content hash set, and no signature.
 pub fn render(mut object: Map<String, Value>) -> String {
     object.remove("signature");
-    object.insert(
-        "content_hash".into(),
-        Value::String(content_hash(&object).prefixed()),
-    );
+    object.insert("content_hash".into(), Value::String(content_hash(&object).prefixed()));
     json::canonical(&Value::Object(object))
 }
 
@@ -259,10 +216,7 @@ pub fn content_hash(object: &Map<String, Value>) -> Sha256Digest {
 /// What a signature covers: the manifest with its content hash, without the signature.
 pub fn signed_bytes(object: &Map<String, Value>) -> String {
     let kept = object.iter().filter(|(key, _)| key.as_str() != "signature");
-    json::canonical(&Value::Object(
-        kept.map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
-    ))
+    json::canonical(&Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect()))
 }
 
 /// One line of `manifest_authorizations.log`.
@@ -281,16 +235,8 @@ pub struct Authorization {
 }
 
 /// Hash of an authorization that follows `previous` (32 zeros for the first).
-pub fn chain_hash(
-    previous: &[u8; 32],
-    manifest_id: &str,
-    auth_seq: u64,
-    manifest_hash: &str,
-) -> Sha256Digest {
-    let hasher = Sha256::new()
-        .chain_update(previous)
-        .chain_update(manifest_id)
-        .chain_update(auth_seq.to_be_bytes());
+pub fn chain_hash(previous: &[u8; 32], manifest_id: &str, auth_seq: u64, manifest_hash: &str) -> Sha256Digest {
+    let hasher = Sha256::new().chain_update(previous).chain_update(manifest_id).chain_update(auth_seq.to_be_bytes());
     Sha256Digest(hasher.chain_update(manifest_hash).finalize().into())
 }
 
@@ -300,27 +246,15 @@ pub fn chain(log: &str) -> Result<Vec<Authorization>, BadManifest> {
     let mut previous = [0; 32];
     for (at, text) in log.lines().enumerate() {
         let broken = |why: String| BadManifest::Chain { line: at + 1, why };
-        let line: Authorization =
-            serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
+        let line: Authorization = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
         if let Some(last) = walked.last()
             && last.auth_seq.checked_add(1) != Some(line.auth_seq)
         {
-            return Err(broken(format!(
-                "auth_seq {} follows {}",
-                line.auth_seq, last.auth_seq
-            )));
+            return Err(broken(format!("auth_seq {} follows {}", line.auth_seq, last.auth_seq)));
         }
-        let computed = chain_hash(
-            &previous,
-            &line.manifest_id,
-            line.auth_seq,
-            &line.manifest_hash,
-        );
+        let computed = chain_hash(&previous, &line.manifest_id, line.auth_seq, &line.manifest_hash);
         if Sha256Digest::parse(&line.chain_hash) != Some(computed) {
-            return Err(broken(format!(
-                "chain_hash is {}, the line gives {computed}",
-                line.chain_hash
-            )));
+            return Err(broken(format!("chain_hash is {}, the line gives {computed}", line.chain_hash)));
         }
         previous = computed.0;
         walked.push(line);
@@ -329,10 +263,7 @@ pub fn chain(log: &str) -> Result<Vec<Authorization>, BadManifest> {
 }
 
 fn ed25519_holds(public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
-    let (Ok(key), Ok(signature)) = (
-        VerifyingKey::from_bytes(public),
-        Signature::from_slice(signature),
-    ) else {
+    let (Ok(key), Ok(signature)) = (VerifyingKey::from_bytes(public), Signature::from_slice(signature)) else {
         return false;
     };
     key.verify_strict(message, &signature).is_ok()
@@ -359,10 +290,7 @@ mod tests {
 
     fn signed(algorithm: &str, value: &str) -> String {
         let mut object: Map<String, Value> = serde_json::from_str(&render(object())).unwrap();
-        object.insert(
-            "signature".into(),
-            json!({"algorithm": algorithm, "value": value}),
-        );
+        object.insert("signature".into(), json!({"algorithm": algorithm, "value": value}));
         Value::Object(object).to_string()
     }
 
@@ -372,15 +300,9 @@ mod tests {
         assert!(text.starts_with("{\"chunks\":[{\"chunk_id\""));
         assert_eq!(Manifest::parse(text.as_bytes()).unwrap().epoch, Some(7));
         let changed = text.replace("\"epoch\":7", "\"epoch\":8");
-        assert!(matches!(
-            Manifest::parse(changed.as_bytes()),
-            Err(BadManifest::ContentHash { .. })
-        ));
+        assert!(matches!(Manifest::parse(changed.as_bytes()), Err(BadManifest::ContentHash { .. })));
         let added = text.replace("{\"chunks\"", "{\"evil\":1,\"chunks\"");
-        assert!(matches!(
-            Manifest::parse(added.as_bytes()),
-            Err(BadManifest::ContentHash { .. })
-        ));
+        assert!(matches!(Manifest::parse(added.as_bytes()), Err(BadManifest::ContentHash { .. })));
     }
 
     #[test]
@@ -389,32 +311,18 @@ mod tests {
         let mac = hash::hex(&hash::hmac_sha256(b"key", signed_bytes(&bare).as_bytes()));
         let manifest = Manifest::parse(signed("HMAC-SHA256", &mac).as_bytes()).unwrap();
         assert_eq!(manifest.verify_signature(&Key::Hmac(b"key")), Ok(()));
-        assert_eq!(
-            manifest.verify_signature(&Key::Hmac(b"other")),
-            Err(BadManifest::Signature)
-        );
+        assert_eq!(manifest.verify_signature(&Key::Hmac(b"other")), Err(BadManifest::Signature));
         let relabelled = Manifest::parse(signed("Ed25519", &mac).as_bytes()).unwrap();
-        assert!(matches!(
-            relabelled.verify_signature(&Key::Hmac(b"key")),
-            Err(BadManifest::Algorithm { .. })
-        ));
+        assert!(matches!(relabelled.verify_signature(&Key::Hmac(b"key")), Err(BadManifest::Algorithm { .. })));
         let unsigned = Manifest::parse(render(object()).as_bytes()).unwrap();
-        assert_eq!(
-            unsigned.verify_signature(&Key::Hmac(b"key")),
-            Err(BadManifest::NotSigned)
-        );
+        assert_eq!(unsigned.verify_signature(&Key::Hmac(b"key")), Err(BadManifest::NotSigned));
 
         let secret = ed25519_dalek::SigningKey::from_bytes(&[42; 32]);
         let signature = ed25519_dalek::Signer::sign(&secret, signed_bytes(&bare).as_bytes());
-        let manifest =
-            Manifest::parse(signed("Ed25519", &hash::hex(&signature.to_bytes())).as_bytes())
-                .unwrap();
+        let manifest = Manifest::parse(signed("Ed25519", &hash::hex(&signature.to_bytes())).as_bytes()).unwrap();
         let public = secret.verifying_key().to_bytes();
         assert_eq!(manifest.verify_signature(&Key::Ed25519(public)), Ok(()));
-        assert_eq!(
-            manifest.verify_signature(&Key::Ed25519([1; 32])),
-            Err(BadManifest::Signature)
-        );
+        assert_eq!(manifest.verify_signature(&Key::Ed25519([1; 32])), Err(BadManifest::Signature));
     }
 
     #[test]
@@ -422,18 +330,9 @@ mod tests {
         let manifest = Manifest::parse(render(object()).as_bytes()).unwrap();
         let chunk = &manifest.chunks[0];
         assert_eq!(chunk.verify(b"state", false), Ok(()));
-        assert!(matches!(
-            chunk.verify(b"stat", false),
-            Err(BadManifest::ChunkLength { .. })
-        ));
-        assert!(matches!(
-            chunk.verify(b"stata", false),
-            Err(BadManifest::ChunkDigest { .. })
-        ));
-        assert!(matches!(
-            chunk.verify(&[0; 21], true),
-            Err(BadManifest::Sealed { .. })
-        ));
+        assert!(matches!(chunk.verify(b"stat", false), Err(BadManifest::ChunkLength { .. })));
+        assert!(matches!(chunk.verify(b"stata", false), Err(BadManifest::ChunkDigest { .. })));
+        assert!(matches!(chunk.verify(&[0; 21], true), Err(BadManifest::Sealed { .. })));
     }
 
     #[test]
@@ -448,19 +347,10 @@ mod tests {
             })
             .collect();
         assert_eq!(chain(&lines.join("\n")).unwrap().len(), 3);
-        assert!(matches!(
-            chain(&lines[1..].join("\n")),
-            Err(BadManifest::Chain { line: 1, .. })
-        ));
+        assert!(matches!(chain(&lines[1..].join("\n")), Err(BadManifest::Chain { line: 1, .. })));
         let swapped = [lines[0].clone(), lines[2].clone()].join("\n");
-        assert!(matches!(
-            chain(&swapped),
-            Err(BadManifest::Chain { line: 2, .. })
-        ));
+        assert!(matches!(chain(&swapped), Err(BadManifest::Chain { line: 2, .. })));
         let changed = lines.join("\n").replacen("0xaa", "0xab", 1);
-        assert!(matches!(
-            chain(&changed),
-            Err(BadManifest::Chain { line: 1, .. })
-        ));
+        assert!(matches!(chain(&changed), Err(BadManifest::Chain { line: 1, .. })));
     }
 }

@@ -19,11 +19,7 @@ pub const CEPTRA_MANIFEST: &str = "manifests/ceptra_manifest.json";
 /// Where the Clustor checkout keeps its manifest.
 pub const CONSENSUS_CORE_MANIFEST: &str = "manifests/consensus_core_manifest.json";
 /// Documents that CEPtra's manifest must name.
-pub const CEPTRA_DOCUMENTS: [&str; 3] = [
-    "ceptra_specification",
-    "clustor_specification",
-    "ceptra_telemetry_catalog",
-];
+pub const CEPTRA_DOCUMENTS: [&str; 3] = ["ceptra_specification", "clustor_specification", "ceptra_telemetry_catalog"];
 /// Documents that Clustor's manifest must name.
 pub const CONSENSUS_CORE_DOCUMENTS: [&str; 1] = ["clustor_specification"];
 /// Child manifests that Clustor's manifest must name.
@@ -80,14 +76,9 @@ impl Pin {
 impl PinManifest {
     /// Reads a manifest; every problem names its field.
     pub fn parse(bytes: &[u8]) -> Result<Self, Problems> {
-        let refuse = |field: &str, message: String| {
-            Problems(alloc::vec![Problem {
-                field: field.into(),
-                message
-            }])
-        };
-        let value: Value = serde_json::from_slice(bytes)
-            .map_err(|error| refuse("(document)", format!("is not JSON: {error}")))?;
+        let refuse = |field: &str, message: String| Problems(alloc::vec![Problem { field: field.into(), message }]);
+        let value: Value =
+            serde_json::from_slice(bytes).map_err(|error| refuse("(document)", format!("is not JSON: {error}")))?;
         let Value::Object(object) = value else {
             return Err(refuse("(document)", "must be an object".into()));
         };
@@ -99,18 +90,11 @@ impl PinManifest {
                         read_pin(section, place, item, &mut entries, &mut problems);
                     }
                 }
-                Some(_) => problems.push(Problem {
-                    field: section.key().into(),
-                    message: "must be a list".into(),
-                }),
+                Some(_) => problems.push(Problem { field: section.key().into(), message: "must be a list".into() }),
                 None => {}
             }
         }
-        if problems.is_empty() {
-            Ok(Self { object, entries })
-        } else {
-            Err(Problems(problems))
-        }
+        if problems.is_empty() { Ok(Self { object, entries }) } else { Err(Problems(problems)) }
     }
 
     /// Everything that is pinned, documents first.
@@ -120,11 +104,7 @@ impl PinManifest {
 
     /// Names that a manifest must have and this one lacks. An empty manifest lacks them all.
     pub fn missing<'n>(&self, section: Section, names: &[&'n str]) -> Vec<&'n str> {
-        let has = |name: &str| {
-            self.entries
-                .iter()
-                .any(|pin| pin.section == section && pin.name == name)
-        };
+        let has = |name: &str| self.entries.iter().any(|pin| pin.section == section && pin.name == name);
         names.iter().copied().filter(|name| !has(name)).collect()
     }
 
@@ -134,10 +114,7 @@ impl PinManifest {
         for pin in &mut updated.entries {
             let Some(hash) = hash_of(pin) else { continue };
             pin.sha256 = hash.prefixed();
-            let entry = updated
-                .object
-                .get_mut(pin.section.key())
-                .and_then(|list| list.get_mut(pin.place));
+            let entry = updated.object.get_mut(pin.section.key()).and_then(|list| list.get_mut(pin.place));
             if let Some(entry) = entry.and_then(Value::as_object_mut) {
                 entry.insert("sha256".into(), Value::String(pin.sha256.clone()));
             }
@@ -147,8 +124,7 @@ impl PinManifest {
 
     /// The manifest's file: 2-space JSON and a newline.
     pub fn render(&self) -> String {
-        let mut text =
-            serde_json::to_string_pretty(&self.object).expect("a JSON object is always JSON");
+        let mut text = serde_json::to_string_pretty(&self.object).expect("a JSON object is always JSON");
         text.push('\n');
         text
     }
@@ -158,69 +134,34 @@ impl PinManifest {
 ///
 /// Hashes are accepted bare, with `0x`, and in upper case.
 pub fn check(pin: &Pin, content: Result<&[u8], &str>) -> Option<Problem> {
-    let problem = |field: &str, message: String| {
-        Some(Problem {
-            field: format!("{}.{field}", pin.place()),
-            message,
-        })
-    };
+    let problem = |field: &str, message: String| Some(Problem { field: format!("{}.{field}", pin.place()), message });
     let Some(wanted) = Sha256Digest::parse(&pin.sha256) else {
-        return problem(
-            "sha256",
-            format!("is not 64 hexadecimal digits: `{}`", pin.sha256),
-        );
+        return problem("sha256", format!("is not 64 hexadecimal digits: `{}`", pin.sha256));
     };
     match content {
-        Err(cause) => problem(
-            "path",
-            format!("names {}, which cannot be read: {cause}", pin.path),
-        ),
+        Err(cause) => problem("path", format!("names {}, which cannot be read: {cause}", pin.path)),
         Ok(bytes) => {
             let found = Sha256Digest::of(bytes);
             if found == wanted {
                 return None;
             }
-            problem(
-                "sha256",
-                format!(
-                    "pins {} ({}) at {wanted}, the file has {found}",
-                    pin.name, pin.path
-                ),
-            )
+            problem("sha256", format!("pins {} ({}) at {wanted}, the file has {found}", pin.name, pin.path))
         }
     }
 }
 
-fn read_pin(
-    section: Section,
-    place: usize,
-    item: &Value,
-    entries: &mut Vec<Pin>,
-    problems: &mut Vec<Problem>,
-) {
+fn read_pin(section: Section, place: usize, item: &Value, entries: &mut Vec<Pin>, problems: &mut Vec<Problem>) {
     let mut text = |key: &str| {
-        let found = item
-            .get(key)
-            .and_then(Value::as_str)
-            .filter(|text| !text.trim().is_empty());
+        let found = item.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
         if found.is_none() {
             let field = format!("{}[{place}].{key}", section.key());
-            problems.push(Problem {
-                field,
-                message: "must be a string that is not empty".into(),
-            });
+            problems.push(Problem { field, message: "must be a string that is not empty".into() });
         }
         found.map(String::from)
     };
     let (name, path, sha256) = (text("name"), text("path"), text("sha256"));
     if let (Some(name), Some(path), Some(sha256)) = (name, path, sha256) {
-        entries.push(Pin {
-            section,
-            place,
-            name,
-            path,
-            sha256,
-        });
+        entries.push(Pin { section, place, name, path, sha256 });
     }
 }
 
@@ -237,36 +178,19 @@ mod tests {
     #[test]
     fn hashes_are_accepted_in_every_spelling() {
         let digest = Sha256Digest::of(b"spec");
-        for hash in [
-            digest.bare(),
-            digest.prefixed(),
-            digest.bare().to_uppercase(),
-        ] {
+        for hash in [digest.bare(), digest.prefixed(), digest.bare().to_uppercase()] {
             let manifest = PinManifest::parse(manifest(&hash).as_bytes()).unwrap();
             let pin = &manifest.entries()[0];
             assert_eq!(check(pin, Ok(b"spec")), None);
-            assert!(
-                check(pin, Ok(b"drift"))
-                    .unwrap()
-                    .message
-                    .contains("the file has")
-            );
-            assert!(
-                check(pin, Err("no such file"))
-                    .unwrap()
-                    .message
-                    .contains("no such file")
-            );
+            assert!(check(pin, Ok(b"drift")).unwrap().message.contains("the file has"));
+            assert!(check(pin, Err("no such file")).unwrap().message.contains("no such file"));
         }
     }
 
     #[test]
     fn an_empty_manifest_lacks_everything() {
         let manifest = PinManifest::parse(b"{}").unwrap();
-        assert_eq!(
-            manifest.missing(Section::Documents, &CEPTRA_DOCUMENTS),
-            CEPTRA_DOCUMENTS
-        );
+        assert_eq!(manifest.missing(Section::Documents, &CEPTRA_DOCUMENTS), CEPTRA_DOCUMENTS);
         assert!(PinManifest::parse(b"[]").is_err());
         assert!(PinManifest::parse(b"").is_err());
     }
@@ -275,10 +199,7 @@ mod tests {
     fn every_bad_entry_is_named() {
         let text = br#"{"documents":[{"name":"a"},7],"children":{}}"#;
         let problems = PinManifest::parse(text).unwrap_err().0;
-        let fields: Vec<&str> = problems
-            .iter()
-            .map(|problem| problem.field.as_str())
-            .collect();
+        let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(
             fields,
             [
@@ -294,15 +215,11 @@ mod tests {
 
     #[test]
     fn updating_changes_hashes_and_nothing_else() {
-        let old =
-            PinManifest::parse(manifest(&Sha256Digest::of(b"old").bare()).as_bytes()).unwrap();
+        let old = PinManifest::parse(manifest(&Sha256Digest::of(b"old").bare()).as_bytes()).unwrap();
         let new = old.updated(|_| Some(Sha256Digest::of(b"new")));
         assert_eq!(check(&new.entries()[0], Ok(b"new")), None);
         let text = new.render();
-        assert!(
-            text.starts_with("{\n  \"version\": 3,\n  \"documents\": [\n") && text.ends_with("}\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("{\n  \"version\": 3,\n  \"documents\": [\n") && text.ends_with("}\n"), "{text}");
         assert!(text.contains("\"document_type\": \"spec\""));
         assert_eq!(PinManifest::parse(text.as_bytes()).unwrap(), new);
     }

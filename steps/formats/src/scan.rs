@@ -111,10 +111,7 @@ pub fn scan(files: &LogFiles<'_>) -> Report {
     report_faults(&log, &segments, &trust, &mut findings);
     evidence.compare_terms(&trust, &mut findings);
 
-    let last_good = prefix.last().map(|run| Position {
-        term: run.term,
-        index: run.last,
-    });
+    let last_good = prefix.last().map(|run| Position { term: run.term, index: run.last });
     let reached = last_good.map_or(evidence.base_index, |position| position.index);
     let kept_promise = evidence.promised.is_none_or(|promised| promised <= reached);
     let all_runs_in_place = prefix.len() == log.runs().count();
@@ -132,14 +129,7 @@ pub fn scan(files: &LogFiles<'_>) -> Report {
         Verdict::Healthy | Verdict::TornTail | Verdict::Unreadable => Vec::new(),
     };
     report_missing(&backfill, evidence.promised, reached, &mut findings);
-    Report {
-        verdict,
-        last_good,
-        frames: log.frames,
-        promised: evidence.promised,
-        findings,
-        backfill,
-    }
+    Report { verdict, last_good, frames: log.frames, promised: evidence.promised, findings, backfill }
 }
 
 /// The runs at the start of the log that follow one another without fault or jump.
@@ -160,11 +150,7 @@ fn good_prefix(pieces: &[Piece], trust: &Trust, first: u64) -> Vec<Run> {
 }
 
 /// Nothing verifies, nothing beside it speaks for a log, and the bytes don't even begin like an entry.
-fn is_unreadable(
-    log: &pieces::Log,
-    evidence: &evidence::Evidence,
-    segments: &[LogFile<'_>],
-) -> bool {
+fn is_unreadable(log: &pieces::Log, evidence: &evidence::Evidence, segments: &[LogFile<'_>]) -> bool {
     if log.frames > 0 || evidence.speaks_for_a_log {
         return false;
     }
@@ -194,12 +180,7 @@ fn missing(trust: &Trust, first: u64, promised: Option<u64>) -> Vec<[u64; 2]> {
     ranges
 }
 
-fn report_faults(
-    log: &pieces::Log,
-    segments: &[LogFile<'_>],
-    trust: &Trust,
-    findings: &mut Vec<Finding>,
-) {
+fn report_faults(log: &pieces::Log, segments: &[LogFile<'_>], trust: &Trust, findings: &mut Vec<Finding>) {
     let mut expected: Option<u64> = None;
     for piece in &log.pieces {
         match piece {
@@ -218,22 +199,14 @@ fn report_faults(
                     file: segments[run.file].name.into(),
                     offset: Some(run.offset as u64),
                     index: expected,
-                    message: format!(
-                        "entries {} to {} of term {} {what}",
-                        run.first, run.last, run.term
-                    ),
+                    message: format!("entries {} to {} of term {} {what}", run.first, run.last, run.term),
                 });
             }
         }
     }
 }
 
-fn report_missing(
-    backfill: &[[u64; 2]],
-    promised: Option<u64>,
-    reached: u64,
-    findings: &mut Vec<Finding>,
-) {
+fn report_missing(backfill: &[[u64; 2]], promised: Option<u64>, reached: u64, findings: &mut Vec<Finding>) {
     for [from, to] in backfill {
         findings.push(Finding {
             kind: "missing_entries",

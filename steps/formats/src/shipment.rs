@@ -88,20 +88,13 @@ pub enum BadBaseline {
 impl Baseline {
     /// Reads a baseline and checks that it is whole: its own hash, gapless ranges, sums.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadBaseline> {
-        let value: Value = serde_json::from_slice(bytes)
-            .map_err(|error| BadBaseline::Format(error.to_string()))?;
-        let baseline: Self =
-            Self::deserialize(&value).map_err(|error| BadBaseline::Format(error.to_string()))?;
-        let object = value
-            .as_object()
-            .ok_or_else(|| BadBaseline::Format("not an object".to_string()))?;
+        let value: Value = serde_json::from_slice(bytes).map_err(|error| BadBaseline::Format(error.to_string()))?;
+        let baseline: Self = Self::deserialize(&value).map_err(|error| BadBaseline::Format(error.to_string()))?;
+        let object = value.as_object().ok_or_else(|| BadBaseline::Format("not an object".to_string()))?;
         let computed = json::content_hash(object, &["content_hash"]);
         if Sha256Digest::parse(&baseline.content_hash) != Some(computed) {
             let found = baseline.content_hash.clone();
-            return Err(BadBaseline::ContentHash {
-                found,
-                computed: computed.prefixed(),
-            });
+            return Err(BadBaseline::ContentHash { found, computed: computed.prefixed() });
         }
         baseline.check()?;
         Ok(baseline)
@@ -121,31 +114,19 @@ impl Baseline {
     fn check(&self) -> Result<(), BadBaseline> {
         let wrong = |field: String, why: String| Err(BadBaseline::Inconsistent { field, why });
         if self.schema != 1 {
-            return wrong(
-                "schema".into(),
-                format!("{} is not known, 1 is", self.schema),
-            );
+            return wrong("schema".into(), format!("{} is not known, 1 is", self.schema));
         }
         let mut next = self.first_index;
         let mut bytes = 0u64;
         for (at, range) in self.ranges.iter().enumerate() {
             if range.from != next || range.to < range.from {
-                return wrong(
-                    format!("ranges[{at}]"),
-                    format!("must begin at {next} and not end before it"),
-                );
+                return wrong(format!("ranges[{at}]"), format!("must begin at {next} and not end before it"));
             }
             if range.frames != range.to - range.from + 1 {
-                return wrong(
-                    format!("ranges[{at}].frames"),
-                    format!("must be {}", range.to - range.from + 1),
-                );
+                return wrong(format!("ranges[{at}].frames"), format!("must be {}", range.to - range.from + 1));
             }
             if Sha256Digest::parse(&range.sha256).is_none() {
-                return wrong(
-                    format!("ranges[{at}].sha256"),
-                    "is not 64 hexadecimal digits".into(),
-                );
+                return wrong(format!("ranges[{at}].sha256"), "is not 64 hexadecimal digits".into());
             }
             let Some(after) = range.to.checked_add(1) else {
                 return wrong(format!("ranges[{at}].to"), "leaves no next index".into());
@@ -154,16 +135,10 @@ impl Baseline {
             bytes = bytes.saturating_add(range.bytes);
         }
         if next.checked_sub(1) != Some(self.last_index) {
-            return wrong(
-                "last_index".into(),
-                format!("must be {}, where the ranges end", next.wrapping_sub(1)),
-            );
+            return wrong("last_index".into(), format!("must be {}, where the ranges end", next.wrapping_sub(1)));
         }
         if bytes != self.bytes {
-            return wrong(
-                "bytes".into(),
-                format!("must be {bytes}, the sum of the ranges"),
-            );
+            return wrong("bytes".into(), format!("must be {bytes}, the sum of the ranges"));
         }
         Ok(())
     }
@@ -195,11 +170,7 @@ impl ShipmentName {
     pub fn parse(file_name: &str) -> Option<Self> {
         let (range, generation) = file_name.strip_suffix(".wal")?.split_once(".g")?;
         let (from, to) = range.split_once('-')?;
-        Some(Self {
-            from: digits(from)?,
-            to: digits(to)?,
-            generation: digits(generation)?,
-        })
+        Some(Self { from: digits(from)?, to: digits(to)?, generation: digits(generation)? })
     }
 }
 
@@ -264,43 +235,26 @@ pub struct Verified {
 /// Checks a shipment's bytes against the baseline's range: length, digest, every frame, continuity.
 pub fn verify(range: &Range, bytes: &[u8]) -> Result<Verified, BadShipment> {
     if bytes.len() as u64 != range.bytes {
-        return Err(BadShipment::Length {
-            found: bytes.len() as u64,
-            wanted: range.bytes,
-        });
+        return Err(BadShipment::Length { found: bytes.len() as u64, wanted: range.bytes });
     }
     let digest = Sha256Digest::of(bytes);
     if Sha256Digest::parse(&range.sha256) != Some(digest) {
-        return Err(BadShipment::Digest {
-            found: digest.prefixed(),
-            wanted: range.sha256.clone(),
-        });
+        return Err(BadShipment::Digest { found: digest.prefixed(), wanted: range.sha256.clone() });
     }
     let mut wanted = range.from;
     let mut last_term = 0;
     for located in Frames::new(bytes) {
         let frame = located?.frame;
         if frame.index != wanted || wanted > range.to {
-            return Err(BadShipment::Index {
-                found: frame.index,
-                wanted,
-            });
+            return Err(BadShipment::Index { found: frame.index, wanted });
         }
         last_term = frame.term;
         wanted = wanted.saturating_add(1);
     }
     if wanted.checked_sub(1) != Some(range.to) {
-        return Err(BadShipment::Short {
-            found: wanted.saturating_sub(1),
-            wanted: range.to,
-        });
+        return Err(BadShipment::Short { found: wanted.saturating_sub(1), wanted: range.to });
     }
-    Ok(Verified {
-        frames: range.frames,
-        bytes: range.bytes,
-        sha256: digest.prefixed(),
-        last_term,
-    })
+    Ok(Verified { frames: range.frames, bytes: range.bytes, sha256: digest.prefixed(), last_term })
 }
 
 #[cfg(test)]
@@ -312,13 +266,7 @@ mod tests {
         let mut bytes = Vec::new();
         for index in from..=to {
             let payload = format!("entry {index}");
-            let frame = Frame {
-                term: 7,
-                index,
-                timestamp_ms: index,
-                metadata: b"",
-                payload: payload.as_bytes(),
-            };
+            let frame = Frame { term: 7, index, timestamp_ms: index, metadata: b"", payload: payload.as_bytes() };
             frame.encode_into(&mut bytes).unwrap();
         }
         bytes
@@ -326,13 +274,7 @@ mod tests {
 
     fn range(from: u64, to: u64, bytes: &[u8]) -> Range {
         let sha256 = Sha256Digest::of(bytes).prefixed();
-        Range {
-            from,
-            to,
-            frames: to - from + 1,
-            bytes: bytes.len() as u64,
-            sha256,
-        }
+        Range { from, to, frames: to - from + 1, bytes: bytes.len() as u64, sha256 }
     }
 
     fn baseline() -> Baseline {
@@ -360,26 +302,15 @@ mod tests {
 
     #[test]
     fn a_changed_baseline_is_refused() {
-        let text = baseline()
-            .render()
-            .replace("\"last_index\": 70", "\"last_index\": 69");
-        assert!(matches!(
-            Baseline::parse(text.as_bytes()),
-            Err(BadBaseline::ContentHash { .. })
-        ));
+        let text = baseline().render().replace("\"last_index\": 70", "\"last_index\": 69");
+        assert!(matches!(Baseline::parse(text.as_bytes()), Err(BadBaseline::ContentHash { .. })));
         let mut gap = baseline();
         gap.ranges[1].from = 66;
         let error = Baseline::parse(gap.render().as_bytes()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "ranges[1]: must begin at 65 and not end before it"
-        );
+        assert_eq!(error.to_string(), "ranges[1]: must begin at 65 and not end before it");
         let mut short = baseline();
         short.last_index = 80;
-        assert!(matches!(
-            Baseline::parse(short.render().as_bytes()),
-            Err(BadBaseline::Inconsistent { .. })
-        ));
+        assert!(matches!(Baseline::parse(short.render().as_bytes()), Err(BadBaseline::Inconsistent { .. })));
     }
 
     #[test]
@@ -389,55 +320,23 @@ mod tests {
         assert_eq!(verify(&wanted, &good).unwrap().last_term, 7);
         let mut damaged = good.clone();
         damaged[40] ^= 1;
-        assert!(matches!(
-            verify(&wanted, &damaged),
-            Err(BadShipment::Digest { .. })
-        ));
-        assert!(matches!(
-            verify(&wanted, &frames(65, 69)),
-            Err(BadShipment::Length { .. })
-        ));
+        assert!(matches!(verify(&wanted, &damaged), Err(BadShipment::Digest { .. })));
+        assert!(matches!(verify(&wanted, &frames(65, 69)), Err(BadShipment::Length { .. })));
         // A baseline of damaged data vouches for nothing.
-        assert!(matches!(
-            verify(&range(65, 70, &damaged), &damaged),
-            Err(BadShipment::Frame(_))
-        ));
+        assert!(matches!(verify(&range(65, 70, &damaged), &damaged), Err(BadShipment::Frame(_))));
         let stale = frames(66, 70);
-        assert!(matches!(
-            verify(&range(65, 70, &stale), &stale),
-            Err(BadShipment::Index { .. })
-        ));
+        assert!(matches!(verify(&range(65, 70, &stale), &stale), Err(BadShipment::Index { .. })));
         let short = frames(65, 69);
-        assert!(matches!(
-            verify(&range(65, 70, &short), &short),
-            Err(BadShipment::Short { .. })
-        ));
+        assert!(matches!(verify(&range(65, 70, &short), &short), Err(BadShipment::Short { .. })));
     }
 
     #[test]
     fn names_of_shipments_are_exact() {
         let key = shipment_key("pg-1", 65, 128, 2);
-        assert_eq!(
-            key,
-            "shipments/pg-1/00000000000000000065-00000000000000000128.g2.wal"
-        );
+        assert_eq!(key, "shipments/pg-1/00000000000000000065-00000000000000000128.g2.wal");
         let name = key.rsplit('/').next().unwrap();
-        assert_eq!(
-            ShipmentName::parse(name),
-            Some(ShipmentName {
-                from: 65,
-                to: 128,
-                generation: 2
-            })
-        );
-        for other in [
-            "",
-            "a-b.g1.wal",
-            "1-2.wal",
-            "1-2.g.wal",
-            "+1-2.g1.wal",
-            "1-2.g1.wal.tmp",
-        ] {
+        assert_eq!(ShipmentName::parse(name), Some(ShipmentName { from: 65, to: 128, generation: 2 }));
+        for other in ["", "a-b.g1.wal", "1-2.wal", "1-2.g.wal", "+1-2.g1.wal", "1-2.g1.wal.tmp"] {
             assert_eq!(ShipmentName::parse(other), None, "{other}");
         }
     }

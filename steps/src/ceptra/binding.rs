@@ -122,7 +122,9 @@ impl Request {
         let json = match (&self.json, self.method.as_str()) {
             (Some(json), _) => Some(render_json(json, params)?),
             (None, "GET" | "HEAD") => None,
-            (None, _) => Some(Value::Object(params.iter().filter(|(name, _)| !is_address(name)).map(clone_pair).collect())),
+            (None, _) => {
+                Some(Value::Object(params.iter().filter(|(name, _)| !is_address(name)).map(clone_pair).collect()))
+            }
         };
         Ok(Rendered { method: self.method.clone(), url: render_url(&self.url, params)?, json })
     }
@@ -130,7 +132,8 @@ impl Request {
 
 impl Probe {
     pub(super) fn render(&self, params: &Params) -> Result<Rendered, StepError> {
-        let url = self.http.url.as_deref().ok_or_else(|| StepError::nothing("binding", "a probe's `http` needs a `url`"))?;
+        let url =
+            self.http.url.as_deref().ok_or_else(|| StepError::nothing("binding", "a probe's `http` needs a `url`"))?;
         let json = self.http.json.as_ref().map(|json| render_json(json, params)).transpose()?;
         let method = self.http.method.clone().unwrap_or_else(|| "GET".to_owned());
         Ok(Rendered { method, url: render_url(url, params)?, json })
@@ -174,7 +177,9 @@ fn render_json(value: &Value, params: &Params) -> Result<Value, StepError> {
             Some(name) => lookup(name, params)?.clone(),
             None => Value::String(render_text(text, params, |_, text| text)?),
         },
-        Value::Array(items) => Value::Array(items.iter().map(|item| render_json(item, params)).collect::<Result<_, _>>()?),
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| render_json(item, params)).collect::<Result<_, _>>()?)
+        }
         Value::Object(fields) => {
             let rendered = fields.iter().map(|(key, field)| Ok((key.clone(), render_json(field, params)?)));
             Value::Object(rendered.collect::<Result<_, StepError>>()?)
@@ -223,7 +228,9 @@ fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => encoded.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                encoded.push(char::from(byte))
+            }
             other => encoded.push_str(&format!("%{other:02X}")),
         }
     }
@@ -275,7 +282,8 @@ mod tests {
     }
 
     fn binding(operation: Value) -> Binding {
-        Binding::of(&json!({"target": {"name": "lab"}, "operations": {"advance_epoch": operation}}), "advance_epoch").unwrap()
+        Binding::of(&json!({"target": {"name": "lab"}, "operations": {"advance_epoch": operation}}), "advance_epoch")
+            .unwrap()
     }
 
     #[test]
@@ -297,14 +305,24 @@ mod tests {
     #[test]
     fn conventions_fill_in_what_a_binding_leaves_out() {
         let rendered = binding(json!({})).http.render(&params()).unwrap();
-        assert_eq!((rendered.method.as_str(), rendered.url.as_str()), ("POST", "https://cp.example:9443/admin/advance-epoch"));
-        assert_eq!(rendered.json.unwrap().as_object().unwrap().keys().collect::<Vec<_>>(), ["group_id", "target_epoch", "member", "idempotency_key"]);
+        assert_eq!(
+            (rendered.method.as_str(), rendered.url.as_str()),
+            ("POST", "https://cp.example:9443/admin/advance-epoch")
+        );
+        assert_eq!(
+            rendered.json.unwrap().as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["group_id", "target_epoch", "member", "idempotency_key"]
+        );
     }
 
     #[test]
     fn what_is_missing_is_said_with_what_to_write() {
         let error = Binding::of(&json!({"target": {"name": "prod"}}), "freeze_partition_group").unwrap_err();
-        assert!(error.message.starts_with("target `prod` has no binding for the operation `freeze_partition_group`; write\n"));
+        assert!(
+            error
+                .message
+                .starts_with("target `prod` has no binding for the operation `freeze_partition_group`; write\n")
+        );
         assert!(binding(json!({})).probe().unwrap_err().message.contains("has no `probe`"));
         let error = binding(json!({"http": {"url": "{{ nod }}/x"}})).http.render(&params()).unwrap_err();
         assert!(error.message.starts_with("a binding uses `nod`; the operation has "), "{}", error.message);

@@ -78,7 +78,8 @@ impl Client {
 
     /// Sends one request and reads its reply.
     pub(super) async fn send(&self, request: &Rendered, idempotency_key: Option<&str>) -> Result<Reply, NoReply> {
-        let method = Method::from_bytes(request.method.as_bytes()).map_err(|error| NoReply::NotSent(error.to_string()))?;
+        let method =
+            Method::from_bytes(request.method.as_bytes()).map_err(|error| NoReply::NotSent(error.to_string()))?;
         let mut builder = self.http.request(method, &request.url);
         builder = builder.header("X-Ceptra-Flow-Run", &self.run).header("X-Ceptra-Flow-Epoch", &self.epoch);
         if let Some(key) = idempotency_key {
@@ -168,7 +169,8 @@ impl TlsFiles {
     }
 
     pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, String> {
-        PrivateKeyDer::from_pem_file(&self.identity_key).map_err(|error| format!("{}: {}", self.identity_key.display(), chain(&error)))
+        PrivateKeyDer::from_pem_file(&self.identity_key)
+            .map_err(|error| format!("{}: {}", self.identity_key.display(), chain(&error)))
     }
 
     fn client_config(&self) -> Result<rustls::ClientConfig, StepError> {

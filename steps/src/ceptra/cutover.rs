@@ -36,21 +36,32 @@ fn report(plan: &DrPlan) -> Value {
 impl Step for Cutover {
     fn describe(&self) -> StepType {
         StepType {
-            params: shape::table(vec![Field::required("plan", Shape::Any, "Output of a `ceptra.plan` step: {{ steps.ID.output }}.")]),
+            params: shape::table(vec![Field::required(
+                "plan",
+                Shape::Any,
+                "Output of a `ceptra.plan` step: {{ steps.ID.output }}.",
+            )]),
             example: "[steps.cutover]\ntype = \"ceptra.cutover\"\nneeds = [\"plan\"]\npoint_of_no_return = true\nwith = { plan = \"{{ steps.plan.output }}\" }\n",
             output: |_| {
                 shape::object(vec![
                     shape::out("primary_cluster", Shape::String, "Cluster that was lost."),
                     shape::out("dr_cluster", Shape::String, "Cluster that took over."),
                     shape::out("fenced_groups", shape::list(Shape::String), "Groups that are fenced."),
-                    shape::out("verified_shipments", shape::list(Shape::String), "Groups whose shipments were verified."),
+                    shape::out(
+                        "verified_shipments",
+                        shape::list(Shape::String),
+                        "Groups whose shipments were verified.",
+                    ),
                     shape::out("ingress_rerouted", shape::list(Shape::String), "Routes that were declared."),
                     shape::out("reconciled_epoch", Shape::Integer, "Epoch that holds now."),
                 ])
             },
             operations: |_| vec!["freeze_partition_group", ADVANCE],
             check: |with| shape::must_be_reference(with, "plan").into_iter().collect(),
-            ..shape::probing("ceptra.cutover", "Advances the epoch as the DR plan says; done when the control plane shows it. Gives dr_cutover's report.")
+            ..shape::probing(
+                "ceptra.cutover",
+                "Advances the epoch as the DR plan says; done when the control plane shows it. Gives dr_cutover's report.",
+            )
         }
     }
 

@@ -59,7 +59,11 @@ impl Step for Elect {
         StepType {
             params: shape::table(vec![
                 shape::cluster("Cluster whose control plane elects; default `dr`."),
-                Field::optional("cp_quorum", Shape::Integer, "Voters wanted, odd; default what the target or the control plane says."),
+                Field::optional(
+                    "cp_quorum",
+                    Shape::Integer,
+                    "Voters wanted, odd; default what the target or the control plane says.",
+                ),
             ]),
             example: "[steps.elect]\ntype = \"ceptra.elect\"\n",
             output: |_| {
@@ -74,7 +78,10 @@ impl Step for Elect {
                 ])
             },
             operations: |_| vec![MEMBERSHIP],
-            ..shape::reading("ceptra.elect", "Computes voters, learners and assignments, and what must change for them.")
+            ..shape::reading(
+                "ceptra.elect",
+                "Computes voters, learners and assignments, and what must change for them.",
+            )
         }
     }
 
@@ -85,10 +92,13 @@ impl Step for Elect {
             let ops = Operations::of(cx).await?;
             let membership = Membership::of(&ops, &cluster).await?;
             let cp_quorum = params.cp_quorum.or(cluster.cp_quorum).or(membership.cp_quorum);
-            let cp_quorum = cp_quorum.ok_or_else(|| StepError::parameter("nobody says how many voters there shall be: set `cp_quorum`"))?;
+            let cp_quorum = cp_quorum
+                .ok_or_else(|| StepError::parameter("nobody says how many voters there shall be: set `cp_quorum`"))?;
             let partitions = world::groups(cx)?.into_iter().flat_map(|group| group.partitions).collect();
             let pods = membership.members.iter();
-            let pods = pods.map(|member| Pod { name: member.name.clone(), ordinal: member.ordinal, ready: member.ready }).collect();
+            let pods = pods
+                .map(|member| Pod { name: member.name.clone(), ordinal: member.ordinal, ready: member.ready })
+                .collect();
             let spec = Spec { cp_quorum, partitions, pods };
             spec.check().map_err(|problems| StepError::nothing("refused", format!("no election: {problems}")))?;
             Ok(changes(&bootstrap::plan(&spec), &membership.voters))

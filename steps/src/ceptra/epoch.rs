@@ -46,13 +46,21 @@ impl Step for ClusterEpoch {
         StepType {
             params: shape::table(vec![
                 Field::optional("clusters", shape::list(Shape::String), "Clusters to ask; default `dr` and `primary`."),
-                Field::optional("must_answer", shape::list(Shape::String), "Clusters without whose answer the step fails; default `dr`."),
+                Field::optional(
+                    "must_answer",
+                    shape::list(Shape::String),
+                    "Clusters without whose answer the step fails; default `dr`.",
+                ),
             ]),
             example: "[steps.epoch]\ntype = \"ceptra.cluster_epoch\"\n",
             output: |_| {
                 shape::object(vec![
                     shape::out("epoch", Shape::Integer, "Highest epoch that any cluster knows."),
-                    shape::out("answers", Shape::Map(Box::new(Shape::Any)), "What each cluster answered, or why it did not."),
+                    shape::out(
+                        "answers",
+                        Shape::Map(Box::new(Shape::Any)),
+                        "What each cluster answered, or why it did not.",
+                    ),
                     shape::evidence(),
                 ])
             },
@@ -80,7 +88,8 @@ impl Step for ClusterEpoch {
                     }
                 }
             }
-            let epoch = highest.ok_or_else(|| StepError::nothing("connect", "no cluster tells its epoch".to_owned()))?;
+            let epoch =
+                highest.ok_or_else(|| StepError::nothing("connect", "no cluster tells its epoch".to_owned()))?;
             Ok(evidence::seal(cx, KIND, json!({"epoch": epoch, "answers": answers})))
         })
     }

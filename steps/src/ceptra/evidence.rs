@@ -24,7 +24,12 @@ pub(super) fn seal(cx: &StepContext, kind: &str, output: Value) -> Value {
 }
 
 /// Checks that `value` is the output of a step of this type in this run.
-pub(super) fn open<'v>(cx: &StepContext, kind: &str, field: &str, value: &'v Value) -> Result<&'v Map<String, Value>, StepError> {
+pub(super) fn open<'v>(
+    cx: &StepContext,
+    kind: &str,
+    field: &str,
+    value: &'v Value,
+) -> Result<&'v Map<String, Value>, StepError> {
     let refuse = |why: &str| {
         let message = format!("`{field}` must be the output of a `{kind}` step of this run: {why}");
         Err(StepError::nothing("evidence", message))

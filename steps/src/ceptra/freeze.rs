@@ -38,7 +38,12 @@ impl Params {
 }
 
 /// Whether a group is frozen now.
-pub(super) async fn probe(ops: &Operations<'_>, cx: &StepContext, cluster: &str, group: &str) -> Result<Probed, StepError> {
+pub(super) async fn probe(
+    ops: &Operations<'_>,
+    cx: &StepContext,
+    cluster: &str,
+    group: &str,
+) -> Result<Probed, StepError> {
     let params = Params { group: group.to_owned(), cluster: cluster.to_owned() };
     ops.probe(FREEZE, params.operation(cx)?).await
 }

@@ -64,7 +64,11 @@ impl Step for SwitchIngress {
         StepType {
             example: "[steps.switch]\ntype = \"ceptra.switch_ingress\"\nfor_each = \"{{ target.ingress }}\"\nkey = \"{{ item.route }}\"\nwith = { route = \"{{ item.route }}\" }\n",
             operations: |_| vec![SWITCH],
-            ..described("ceptra.switch_ingress", "Switches a route and waits until it answers from the new cluster.", shape::probing)
+            ..described(
+                "ceptra.switch_ingress",
+                "Switches a route and waits until it answers from the new cluster.",
+                shape::probing,
+            )
         }
     }
 
@@ -94,7 +98,11 @@ impl Step for ObserveIngress {
         StepType {
             example: "[steps.observe]\ntype = \"ceptra.observe_ingress\"\nwith = { route = \"lb:edge-1\" }\n",
             operations: |_| vec![OBSERVE],
-            ..described("ceptra.observe_ingress", "Observes from which cluster a route answers; fails if it is another one.", shape::reading)
+            ..described(
+                "ceptra.observe_ingress",
+                "Observes from which cluster a route answers; fails if it is another one.",
+                shape::reading,
+            )
         }
     }
 

@@ -66,7 +66,11 @@ impl Change {
         for (when, voters) in [("now", &membership.voters), ("afterwards", &after)] {
             let ready = voters.iter().filter(|name| membership.is_ready(name)).count();
             if ready * 2 <= voters.len() {
-                return Err(format!("quorum would be lost: {when} {ready} of {} voters are ready ({})", voters.len(), voters.join(", ")));
+                return Err(format!(
+                    "quorum would be lost: {when} {ready} of {} voters are ready ({})",
+                    voters.len(),
+                    voters.join(", ")
+                ));
             }
         }
         Ok(())

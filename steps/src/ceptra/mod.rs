@@ -24,6 +24,8 @@ mod snapshot;
 mod spec_check;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod wal_backfill;
 mod wal_scan;

@@ -43,7 +43,9 @@ impl<'a> Operations<'a> {
         let reply = self.unless_stopped(self.client.send(&request, None)).await?;
         match reply {
             Ok(reply) if reply.is_success() => Ok(reply.body),
-            Ok(reply) => Err(StepError::nothing("status", format!("{name}: {}", reply.problem())).with_detail(reply.body)),
+            Ok(reply) => {
+                Err(StepError::nothing("status", format!("{name}: {}", reply.problem())).with_detail(reply.body))
+            }
             Err(lost) => Err(StepError::nothing("connect", format!("{name}: {}", lost.message()))),
         }
     }
@@ -72,7 +74,9 @@ impl<'a> Operations<'a> {
             Err(stopped) => self.cx.log.say(&format!("{name}: {}", stopped.message)),
         }
         match replied.map_err(|stopped| StepError::unknown(stopped.class, format!("{name}: {}", stopped.message)))? {
-            Ok(reply) if reply.is_success() => self.confirm(&binding, &params, &format!("was accepted: {}", reply.body)).await,
+            Ok(reply) if reply.is_success() => {
+                self.confirm(&binding, &params, &format!("was accepted: {}", reply.body)).await
+            }
             Ok(reply) => self.refused(&binding, &params, &reply).await,
             Err(NoReply::NotSent(why)) => Err(StepError::nothing("connect", format!("{name}: {why}"))),
             Err(NoReply::Lost(why)) => self.confirm(&binding, &params, &format!("got no reply: {why}")).await,
@@ -89,7 +93,9 @@ impl<'a> Operations<'a> {
             Probed::NotDone(_) if reply.status == 503 => {
                 Err(StepError::nothing("unavailable", message).with_detail(reply.body.clone()))
             }
-            Probed::NotDone(_) | Probed::Unknown(_) => Err(StepError::unknown("status", message).with_detail(reply.body.clone())),
+            Probed::NotDone(_) | Probed::Unknown(_) => {
+                Err(StepError::unknown("status", message).with_detail(reply.body.clone()))
+            }
         }
     }
 
@@ -110,7 +116,9 @@ impl<'a> Operations<'a> {
                 return Err(StepError::unknown("unconfirmed", message));
             }
             let waited = self.unless_stopped(tokio::time::sleep(pause)).await;
-            waited.map_err(|stopped| StepError::unknown(stopped.class, format!("{} {so_far}, {}", binding.name, stopped.message)))?;
+            waited.map_err(|stopped| {
+                StepError::unknown(stopped.class, format!("{} {so_far}, {}", binding.name, stopped.message))
+            })?;
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
@@ -129,7 +137,9 @@ impl<'a> Operations<'a> {
         Ok(match probe.meaning(params, &reply.body)? {
             Meaning::Done => Probed::Done(reply.body),
             Meaning::NotDone => Probed::NotDone(reply.body),
-            Meaning::Neither => Probed::Unknown(format!("{} answers {}, which is neither done nor not done", request.url, reply.body)),
+            Meaning::Neither => {
+                Probed::Unknown(format!("{} answers {}, which is neither done nor not done", request.url, reply.body))
+            }
         })
     }
 
@@ -146,7 +156,8 @@ impl<'a> Operations<'a> {
             Some(part) => format!("{}:{part}", self.cx.idempotency_key),
             None => self.cx.idempotency_key.clone(),
         };
-        let key = if key.len() > KEY_MAX { ceptra_flow_formats::hash::Sha256Digest::of(key.as_bytes()).bare() } else { key };
+        let key =
+            if key.len() > KEY_MAX { ceptra_flow_formats::hash::Sha256Digest::of(key.as_bytes()).bare() } else { key };
         params.insert("idempotency_key".to_owned(), json!(key));
         params
     }

@@ -54,17 +54,20 @@ impl Params {
         let fence = highest(&freezes, "fence_epoch");
         let shipped = highest(&shipments, "epoch");
         if let Some(newer) = shipped.filter(|shipped| *shipped > epoch) {
-            let why = format!("shipments were uploaded under epoch {newer}, but the control plane knows epoch {epoch} only");
+            let why =
+                format!("shipments were uploaded under epoch {newer}, but the control plane knows epoch {epoch} only");
             return Err(StepError::nothing("evidence", why));
         }
-        let next = epoch.checked_add(1).ok_or_else(|| StepError::nothing("evidence", format!("epoch {epoch} has no successor")))?;
+        let next = epoch
+            .checked_add(1)
+            .ok_or_else(|| StepError::nothing("evidence", format!("epoch {epoch} has no successor")))?;
         let routes = match &self.routes {
             Some(routes) => routes.clone(),
             None => world::routes(cx)?.into_iter().map(|route| route.route).collect(),
         };
         let mut plan = DrPlan {
-            primary_cluster: world::cluster(cx, &self.primary)?.id,
-            dr_cluster: world::cluster(cx, &self.dr)?.id,
+            primary_cluster: world::cluster_id(cx, &self.primary)?,
+            dr_cluster: world::cluster_id(cx, &self.dr)?,
             partition_groups: Vec::new(),
             wal_shipments: Vec::new(),
             ingress_routes: routes,
@@ -136,8 +139,16 @@ impl Step for Plan {
                     shape::evidence(),
                 ])
             },
-            check: |with| ["freezes", "shipments", "epoch"].iter().filter_map(|field| shape::must_be_reference(with, field)).collect(),
-            ..shape::reading(KIND, "Assembles the DR plan from the evidence of earlier steps; no flag of it can be typed.")
+            check: |with| {
+                ["freezes", "shipments", "epoch"]
+                    .iter()
+                    .filter_map(|field| shape::must_be_reference(with, field))
+                    .collect()
+            },
+            ..shape::reading(
+                KIND,
+                "Assembles the DR plan from the evidence of earlier steps; no flag of it can be typed.",
+            )
         }
     }
 

@@ -64,7 +64,10 @@ impl Findings {
     fn identity(&mut self, files: &TlsFiles, now: i64) {
         let certificates = files.certificates();
         let key = files.key();
-        self.note("identity certificate", certificates.as_ref().map(|found| format!("{} in chain", found.len())).map_err(Clone::clone));
+        self.note(
+            "identity certificate",
+            certificates.as_ref().map(|found| format!("{} in chain", found.len())).map_err(Clone::clone),
+        );
         self.note("identity key", key.as_ref().map(|_| "readable".to_owned()).map_err(Clone::clone));
         self.note("trust bundle", files.roots().map(|roots| format!("{} roots", roots.len())));
         if let (Ok(certificates), Ok(key)) = (certificates, key) {
@@ -81,24 +84,31 @@ impl Findings {
     fn leaf(&mut self, leaf: &X509Certificate<'_>, wanted: Option<&str>, now: i64) {
         let (from, to) = (leaf.validity().not_before.timestamp(), leaf.validity().not_after.timestamp());
         let days = (to - now) / 86_400;
-        self.note("certificate validity", match () {
-            () if now < from => Err(format!("begins only at {}", leaf.validity().not_before)),
-            () if now > to => Err(format!("ended at {}", leaf.validity().not_after)),
-            () => Ok(format!("{days} days left")),
-        });
+        self.note(
+            "certificate validity",
+            match () {
+                () if now < from => Err(format!("begins only at {}", leaf.validity().not_before)),
+                () if now > to => Err(format!("ended at {}", leaf.validity().not_after)),
+                () => Ok(format!("{days} days left")),
+            },
+        );
         if now <= to && days < WARN_DAYS {
             self.warn("certificate validity", format!("{days} days left"));
         }
         let names = leaf.subject_alternative_name().ok().flatten();
         let names = names.map(|names| names.value.general_names.clone()).unwrap_or_default();
-        let uris: Vec<&str> = names.iter().filter_map(|name| if let GeneralName::URI(uri) = name { Some(*uri) } else { None }).collect();
+        let uris: Vec<&str> =
+            names.iter().filter_map(|name| if let GeneralName::URI(uri) = name { Some(*uri) } else { None }).collect();
         let spiffe: Vec<&str> = uris.into_iter().filter(|uri| uri.starts_with("spiffe://")).collect();
-        self.note("SPIFFE id", match (spiffe.as_slice(), wanted) {
-            ([], _) => Err("the certificate carries none".to_owned()),
-            ([one], Some(wanted)) if *one != wanted => Err(format!("is {one}, the target says {wanted}")),
-            ([one], _) => Ok((*one).to_owned()),
-            (several, _) => Err(format!("the certificate carries several: {}", several.join(", "))),
-        });
+        self.note(
+            "SPIFFE id",
+            match (spiffe.as_slice(), wanted) {
+                ([], _) => Err("the certificate carries none".to_owned()),
+                ([one], Some(wanted)) if *one != wanted => Err(format!("is {one}, the target says {wanted}")),
+                ([one], _) => Ok((*one).to_owned()),
+                (several, _) => Err(format!("the certificate carries several: {}", several.join(", "))),
+            },
+        );
     }
 
     fn environment(&mut self, required: &[String], production: bool) {
@@ -127,7 +137,11 @@ fn usable(folder: &Path) -> Result<String, String> {
     let removed = fs::remove_file(&probe);
     let read = written.map_err(|error| format!("{}: {error}", folder.display()))?;
     removed.map_err(|error| format!("{}: {error}", probe.display()))?;
-    if read == b"preflight" { Ok(format!("{} can be read and written", folder.display())) } else { Err(format!("{} gives back other bytes", folder.display())) }
+    if read == b"preflight" {
+        Ok(format!("{} can be read and written", folder.display()))
+    } else {
+        Err(format!("{} gives back other bytes", folder.display()))
+    }
 }
 
 fn readable(folder: &Path) -> Result<String, String> {
@@ -138,7 +152,9 @@ fn readable(folder: &Path) -> Result<String, String> {
 /// Everything that is on this host.
 fn here(cx: &StepContext, env: &[String]) -> Result<Findings, StepError> {
     let mut findings = Findings::default();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
     match TlsFiles::of(cx) {
         Ok(Some(files)) => findings.identity(&files, now),
         Ok(None) => findings.note("tls", Err("the target has no [tls]".to_owned())),
@@ -168,8 +184,16 @@ impl Step for Preflight {
     fn describe(&self) -> StepType {
         StepType {
             params: shape::table(vec![
-                Field::optional("clusters", shape::list(Shape::String), "Clusters whose control plane must answer; default `dr`."),
-                Field::optional("env", shape::list(Shape::String), "Environment variables that must be set, such as CEPTRA_WAL_DIR."),
+                Field::optional(
+                    "clusters",
+                    shape::list(Shape::String),
+                    "Clusters whose control plane must answer; default `dr`.",
+                ),
+                Field::optional(
+                    "env",
+                    shape::list(Shape::String),
+                    "Environment variables that must be set, such as CEPTRA_WAL_DIR.",
+                ),
             ]),
             example: "[steps.preflight]\ntype = \"ceptra.preflight\"\n",
             output: |_| {
@@ -184,7 +208,10 @@ impl Step for Preflight {
                 ])
             },
             operations: |_| vec![epoch::CLUSTER_EPOCH],
-            ..shape::reading("ceptra.preflight", "Checks identity, storage, environment and control planes; names all problems at once.")
+            ..shape::reading(
+                "ceptra.preflight",
+                "Checks identity, storage, environment and control planes; names all problems at once.",
+            )
         }
     }
 

@@ -77,7 +77,9 @@ fn why_not_ready(answer: &Result<Value, StepError>, partition: &str) -> Option<S
         Err(error) => return Some(error.message.clone()),
     };
     let entries = answer.get("readiness").and_then(Value::as_array);
-    let entry = entries.and_then(|entries| entries.iter().find(|entry| entry.get("partition_id").and_then(Value::as_str) == Some(partition)));
+    let entry = entries.and_then(|entries| {
+        entries.iter().find(|entry| entry.get("partition_id").and_then(Value::as_str) == Some(partition))
+    });
     let Some(entry) = entry else { return Some("is not there".to_owned()) };
     let ratio = |key: &str| entry.get(key).and_then(Value::as_f64).unwrap_or(0.0);
     let (warmup, caught_up) = (ratio("warmup_ready_ratio"), ratio("partition_ready_ratio"));
@@ -91,7 +93,11 @@ impl Step for Readyz {
         StepType {
             params: shape::table(vec![
                 shape::cluster("Cluster that shall be ready; default `dr`."),
-                Field::optional("ratio", Shape::Number, "Part of the replicas' partitions that must be ready, 0 to 1; default 0.99."),
+                Field::optional(
+                    "ratio",
+                    Shape::Number,
+                    "Part of the replicas' partitions that must be ready, 0 to 1; default 0.99.",
+                ),
             ]),
             example: "[steps.ready]\ntype = \"ceptra.readyz\"\nwith = { ratio = 1.0 }\n",
             output: |_| {
@@ -122,7 +128,13 @@ impl Step for Readyz {
                     return Ok(seen.output());
                 }
                 if ops.time_left() <= PAUSE {
-                    let why = format!("{} of {} are ready, {} is asked for: {}", seen.ready, seen.total, params.ratio, seen.waiting.join("; "));
+                    let why = format!(
+                        "{} of {} are ready, {} is asked for: {}",
+                        seen.ready,
+                        seen.total,
+                        params.ratio,
+                        seen.waiting.join("; ")
+                    );
                     return Err(StepError::nothing("not_ready", why).with_detail(seen.output()));
                 }
                 ops.unless_stopped(tokio::time::sleep(PAUSE)).await?;

@@ -51,7 +51,10 @@ impl Step for RestoreControlPlane {
                 ])
             },
             operations: |_| vec![RESTORE],
-            ..shape::probing("ceptra.restore_control_plane", "Restores a control plane from a snapshot and waits until it shows the snapshot's digest.")
+            ..shape::probing(
+                "ceptra.restore_control_plane",
+                "Restores a control plane from a snapshot and waits until it shows the snapshot's digest.",
+            )
         }
     }
 

@@ -73,10 +73,13 @@ pub(super) fn probing(name: &'static str, summary: &'static str) -> StepType {
 pub(super) fn must_be_reference(with: &Value, field: &'static str) -> Option<ParamProblem> {
     let written = with.get(field)?;
     let reference = written.as_str().and_then(|text| text.trim().strip_prefix("{{")?.strip_suffix("}}")).map(str::trim);
-    let whole = reference.is_some_and(|path| path.starts_with("steps.") && (path.ends_with(".output") || path.ends_with(".items")));
+    let whole = reference
+        .is_some_and(|path| path.starts_with("steps.") && (path.ends_with(".output") || path.ends_with(".items")));
     (!whole).then(|| ParamProblem {
         field,
         message: format!("`{field}` must be the output of an earlier step, not something typed"),
-        help: format!("write {field} = \"{{{{ steps.ID.output }}}}\", or \"{{{{ steps.ID.items }}}}\" for a step with for_each"),
+        help: format!(
+            "write {field} = \"{{{{ steps.ID.output }}}}\", or \"{{{{ steps.ID.items }}}}\" for a step with for_each"
+        ),
     })
 }

@@ -45,7 +45,8 @@ impl Store {
             (None, Some(root)) => Ok(root.join(usual)),
             (None, None) => {
                 let id = &group.group_id;
-                let why = format!("the target names neither storage.object_store nor the shipments and baseline of `{id}`");
+                let why =
+                    format!("the target names neither storage.object_store nor the shipments and baseline of `{id}`");
                 Err(StepError::nothing("target", why))
             }
         };
@@ -112,7 +113,8 @@ impl Store {
         let uploads = names.iter().rev().filter(|(name, _)| (name.from, name.to) == (range.from, range.to));
         for (parsed, name) in uploads {
             let path = self.shipments.join(name);
-            let checked = read_exactly(&path, range.bytes).and_then(|bytes| shipment::verify(range, &bytes).map_err(|error| error.to_string()));
+            let checked = read_exactly(&path, range.bytes)
+                .and_then(|bytes| shipment::verify(range, &bytes).map_err(|error| error.to_string()));
             match checked {
                 Ok(verified) => {
                     return Ok(Chosen {
@@ -152,6 +154,8 @@ fn read_exactly(path: &Path, bytes: u64) -> Result<Vec<u8>, String> {
 }
 
 /// File work off the async threads.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, StepError> + Send + 'static) -> Result<T, StepError> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StepError> + Send + 'static,
+) -> Result<T, StepError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| StepError::nothing("io", error.to_string()))?
 }

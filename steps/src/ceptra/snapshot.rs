@@ -33,7 +33,11 @@ impl Step for SnapshotVerify {
                     Shape::String,
                     "A snapshot's folder, or a folder of snapshots of which the newest good one is taken; default storage.control_plane_snapshots.",
                 ),
-                Field::optional("ed25519_public_key", Shape::String, "64 hexadecimal digits; with it, the manifest must be signed."),
+                Field::optional(
+                    "ed25519_public_key",
+                    Shape::String,
+                    "64 hexadecimal digits; with it, the manifest must be signed.",
+                ),
             ]),
             example: "[steps.snapshot]\ntype = \"ceptra.snapshot_verify\"\n",
             output: |_| {
@@ -49,7 +53,10 @@ impl Step for SnapshotVerify {
                     shape::out("refused", shape::list(Shape::String), "Newer snapshots that are not what they say."),
                 ])
             },
-            ..shape::reading("ceptra.snapshot_verify", "Checks a snapshot's content hash, chunks, signature and authorization; takes the newest that holds.")
+            ..shape::reading(
+                "ceptra.snapshot_verify",
+                "Checks a snapshot's content hash, chunks, signature and authorization; takes the newest that holds.",
+            )
         }
     }
 
@@ -58,11 +65,13 @@ impl Step for SnapshotVerify {
             let params: Params = world::params(with)?;
             let place = match params.path {
                 Some(path) => path,
-                None => world::text(cx, "storage", "control_plane_snapshots")?
-                    .ok_or_else(|| StepError::parameter("say which snapshot: `path`, or storage.control_plane_snapshots in the target"))?,
+                None => world::text(cx, "storage", "control_plane_snapshots")?.ok_or_else(|| {
+                    StepError::parameter("say which snapshot: `path`, or storage.control_plane_snapshots in the target")
+                })?,
             };
             let folder = world::local(cx, &place)?;
-            let store = world::text(cx, "storage", "object_store")?.map(|store| world::local(cx, &store)).transpose()?;
+            let store =
+                world::text(cx, "storage", "object_store")?.map(|store| world::local(cx, &store)).transpose()?;
             let key = params.ed25519_public_key.as_deref().map(public_key).transpose()?;
             let work = move || newest_good(&folder, store.as_deref(), key.as_ref());
             tokio::task::spawn_blocking(work).await.map_err(|error| StepError::nothing("io", error.to_string()))?
@@ -135,7 +144,9 @@ fn verify(folder: &Path, key: Option<&[u8; 32]>) -> Result<Verified, String> {
 
 /// Walks the authorization log beside the snapshot, where there is one; it must then name this manifest.
 fn authorized(folder: &Path, manifest: &Manifest) -> Result<bool, String> {
-    let Some(log) = folder.parent().map(|parent| parent.join("manifest_authorizations.log")).filter(|log| log.is_file()) else {
+    let Some(log) =
+        folder.parent().map(|parent| parent.join("manifest_authorizations.log")).filter(|log| log.is_file())
+    else {
         return Ok(false);
     };
     let text = fs::read_to_string(&log).map_err(|error| format!("{}: {error}", log.display()))?;

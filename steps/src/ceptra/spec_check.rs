@@ -34,7 +34,11 @@ impl Params {
             Some(place) => Some(place.clone()),
             None => world::text(cx, "checkouts", name)?,
         };
-        let place = place.ok_or_else(|| StepError::parameter(format!("say where {name} is checked out: `{name}`, or checkouts.{name} in the target")))?;
+        let place = place.ok_or_else(|| {
+            StepError::parameter(format!(
+                "say where {name} is checked out: `{name}`, or checkouts.{name} in the target"
+            ))
+        })?;
         world::local(cx, &place)
     }
 }
@@ -84,7 +88,11 @@ impl Step for SpecCheck {
         StepType {
             params: shape::table(vec![
                 Field::optional("ceptra", Shape::String, "CEPtra's checkout; default checkouts.ceptra of the target."),
-                Field::optional("clustor", Shape::String, "Clustor's checkout; default checkouts.clustor of the target."),
+                Field::optional(
+                    "clustor",
+                    Shape::String,
+                    "Clustor's checkout; default checkouts.clustor of the target.",
+                ),
             ]),
             example: "[steps.specs]\ntype = \"ceptra.spec_check\"\n",
             output: |_| {
@@ -99,7 +107,10 @@ impl Step for SpecCheck {
                     shape::out("documents", shape::list(shape::object(pin)), "Those files."),
                 ])
             },
-            ..shape::reading("ceptra.spec_check", "Checks that specifications and manifests are the pinned ones; names everything that is not.")
+            ..shape::reading(
+                "ceptra.spec_check",
+                "Checks that specifications and manifests are the pinned ones; names everything that is not.",
+            )
         }
     }
 
@@ -110,7 +121,8 @@ impl Step for SpecCheck {
             let clustor = params.checkout(cx, "clustor", params.clustor.as_ref())?.join(pins::CONSENSUS_CORE_MANIFEST);
             blocking(move || {
                 let (mut held, mut wrong) = check(&ceptra, &pins::CEPTRA_DOCUMENTS, &[]);
-                let (more_held, more_wrong) = check(&clustor, &pins::CONSENSUS_CORE_DOCUMENTS, &pins::CONSENSUS_CORE_CHILDREN);
+                let (more_held, more_wrong) =
+                    check(&clustor, &pins::CONSENSUS_CORE_DOCUMENTS, &pins::CONSENSUS_CORE_CHILDREN);
                 held.extend(more_held);
                 wrong.extend(more_wrong);
                 if wrong.is_empty() {

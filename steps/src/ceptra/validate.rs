@@ -30,7 +30,9 @@ pub(super) async fn check(ops: &Operations<'_>, cx: &StepContext, plan: &DrPlan)
         Ok(match seen {
             Probed::Done(_) => None,
             Probed::NotDone(seen) => Some(format!("partition group {} is not frozen any more: {seen}", group.group_id)),
-            Probed::Unknown(why) => Some(format!("partition group {}: nobody tells whether it is frozen: {why}", group.group_id)),
+            Probed::Unknown(why) => {
+                Some(format!("partition group {}: nobody tells whether it is frozen: {why}", group.group_id))
+            }
         })
     });
     let found = join_all(groups).await.into_iter().collect::<Result<Vec<_>, StepError>>()?;
@@ -41,7 +43,11 @@ pub(super) async fn check(ops: &Operations<'_>, cx: &StepContext, plan: &DrPlan)
 impl Step for Validate {
     fn describe(&self) -> StepType {
         StepType {
-            params: shape::table(vec![Field::required("plan", Shape::Any, "Output of a `ceptra.plan` step: {{ steps.ID.output }}.")]),
+            params: shape::table(vec![Field::required(
+                "plan",
+                Shape::Any,
+                "Output of a `ceptra.plan` step: {{ steps.ID.output }}.",
+            )]),
             example: "[steps.validate]\ntype = \"ceptra.validate\"\nneeds = [\"plan\"]\nwith = { plan = \"{{ steps.plan.output }}\" }\n",
             output: |_| {
                 shape::object(vec![
@@ -54,7 +60,10 @@ impl Step for Validate {
             },
             operations: |_| vec!["freeze_partition_group", epoch::CLUSTER_EPOCH],
             check: |with| shape::must_be_reference(with, "plan").into_iter().collect(),
-            ..shape::reading(KIND, "Checks the DR plan against dr_cutover's rules and stricter ones, and against the world as it is now.")
+            ..shape::reading(
+                KIND,
+                "Checks the DR plan against dr_cutover's rules and stricter ones, and against the world as it is now.",
+            )
         }
     }
 
@@ -66,7 +75,10 @@ impl Step for Validate {
             check(&ops, cx, &plan).await?;
             let present = epoch::ask(&ops, &world::cluster(cx, &plan.dr_cluster)?).await?;
             if present != plan.source_epoch {
-                let why = format!("the plan starts from epoch {}, {} has epoch {present}", plan.source_epoch, plan.dr_cluster);
+                let why = format!(
+                    "the plan starts from epoch {}, {} has epoch {present}",
+                    plan.source_epoch, plan.dr_cluster
+                );
                 return Err(StepError::nothing("refused", why));
             }
             let output = json!({

@@ -49,7 +49,13 @@ struct Applied {
     present: u64,
 }
 
-async fn apply(ops: &Operations<'_>, cluster: &Cluster, node: &Node, group: &str, ranges: &[Chosen]) -> Result<Applied, StepError> {
+async fn apply(
+    ops: &Operations<'_>,
+    cluster: &Cluster,
+    node: &Node,
+    group: &str,
+    ranges: &[Chosen],
+) -> Result<Applied, StepError> {
     let (mut applied, mut present) = (0, 0);
     for range in ranges {
         let params = range_params(node, cluster, group, &range.object, (range.from, range.to), &range.sha256)?;
@@ -92,7 +98,11 @@ impl Step for WalBackfill {
                     shape::out("group_id", Shape::String, "The group."),
                     shape::out("last_index", Shape::Integer, "Last entry of the baseline."),
                     shape::out("baseline", Shape::String, "Hash of the baseline."),
-                    shape::out("refused", Shape::Integer, "Uploads that were passed over because they do not equal the baseline."),
+                    shape::out(
+                        "refused",
+                        Shape::Integer,
+                        "Uploads that were passed over because they do not equal the baseline.",
+                    ),
                     shape::out("ranges", shape::list(shape::object(range)), "Shipments that were taken."),
                     shape::out("replicas", shape::list(shape::object(replica)), "What each replica got."),
                 ])
@@ -122,8 +132,9 @@ impl Step for WalBackfill {
             let filled = join_all(nodes.iter().map(|node| apply(&ops, &cluster, node, &group.group_id, &chosen))).await;
             let filled = filled.into_iter().collect::<Result<Vec<_>, _>>()?;
             let replicas = filled.iter();
-            let replicas: Vec<Value> =
-                replicas.map(|done| json!({"node": done.node, "applied": done.applied, "present": done.present})).collect();
+            let replicas: Vec<Value> = replicas
+                .map(|done| json!({"node": done.node, "applied": done.applied, "present": done.present}))
+                .collect();
             let refused: usize = chosen.iter().map(|range| range.refused.len()).sum();
             Ok(json!({
                 "group_id": group.group_id, "last_index": baseline.last_index, "baseline": baseline.content_hash,

@@ -43,8 +43,11 @@ pub(super) fn scan_folder(folder: &Path) -> Result<Report, StepError> {
     for (name, _) in names.iter().filter(|(name, is_file)| *is_file && is_log(name)) {
         read.push((name.as_str(), fs::read(segments_in.join(name)).map_err(io)?));
     }
-    let strays = names.iter().filter(|(name, is_file)| name.ends_with(".log") && name != "durability.log" && !(*is_file && is_log(name)));
-    let (durability, raft_state) = (optional(segments_in.join("durability.log"))?, optional(folder.join("raft_state.json"))?);
+    let strays = names
+        .iter()
+        .filter(|(name, is_file)| name.ends_with(".log") && name != "durability.log" && !(*is_file && is_log(name)));
+    let (durability, raft_state) =
+        (optional(segments_in.join("durability.log"))?, optional(folder.join("raft_state.json"))?);
     let metadata = optional(folder.join("metadata.json"))?;
     Ok(scan(&LogFiles {
         segments: read.iter().map(|(name, bytes)| LogFile { name, bytes }).collect(),
@@ -88,19 +91,35 @@ impl Step for WalScan {
         StepType {
             params: shape::table(vec![
                 Field::optional("path", Shape::String, "A partition's folder on this host."),
-                Field::optional("group", Shape::String, "Instead of `path`: a partition group, all of whose replicas are scanned."),
+                Field::optional(
+                    "group",
+                    Shape::String,
+                    "Instead of `path`: a partition group, all of whose replicas are scanned.",
+                ),
                 shape::cluster("With `group`: whose replicas; default `dr`."),
             ]),
             example: "[steps.scan]\ntype = \"ceptra.wal_scan\"\nwith = { group = \"pg-0\" }\n",
             output: |_| {
                 let report = vec![
                     shape::out("replica", Shape::String, "Which log."),
-                    shape::out("verdict", Shape::OneOf(&["healthy", "torn_tail", "damaged", "unreadable"]), "What it is worth."),
-                    shape::out("last_good", shape::or_null(Shape::Any), "Term and index of the end of the good prefix."),
+                    shape::out(
+                        "verdict",
+                        Shape::OneOf(&["healthy", "torn_tail", "damaged", "unreadable"]),
+                        "What it is worth.",
+                    ),
+                    shape::out(
+                        "last_good",
+                        shape::or_null(Shape::Any),
+                        "Term and index of the end of the good prefix.",
+                    ),
                     shape::out("frames", Shape::Integer, "Frames that verify."),
                     shape::out("promised", shape::or_null(Shape::Integer), "Highest index promised as durable."),
                     shape::out("findings", shape::list(Shape::Any), "Everything that is not as it should be."),
-                    shape::out("backfill", shape::list(shape::list(Shape::Integer)), "Ranges that must come from elsewhere."),
+                    shape::out(
+                        "backfill",
+                        shape::list(shape::list(Shape::Integer)),
+                        "Ranges that must come from elsewhere.",
+                    ),
                 ];
                 shape::object(vec![
                     shape::out("healthy", Shape::Boolean, "Whether every log is healthy."),
@@ -113,7 +132,11 @@ impl Step for WalScan {
                     return Vec::new();
                 }
                 let message = "exactly one of `path` and `group` says what to scan".to_owned();
-                vec![ParamProblem { field: "path", message, help: "write either path = \"…\" or group = \"…\"".to_owned() }]
+                vec![ParamProblem {
+                    field: "path",
+                    message,
+                    help: "write either path = \"…\" or group = \"…\"".to_owned(),
+                }]
             },
             ..shape::reading("ceptra.wal_scan", "Scans logs on disk: verdict, findings, and what must be backfilled.")
         }

@@ -35,7 +35,14 @@ struct Params {
 }
 
 /// Compares one replica: its end, every range's digest, and its files where they can be read from here.
-async fn compare(ops: &Operations<'_>, cx: &StepContext, cluster: &Cluster, node: &Node, group: &Group, baseline: &Baseline) -> Result<Value, StepError> {
+async fn compare(
+    ops: &Operations<'_>,
+    cx: &StepContext,
+    cluster: &Cluster,
+    node: &Node,
+    group: &Group,
+    baseline: &Baseline,
+) -> Result<Value, StepError> {
     let id = &group.group_id;
     let differs = |why: String| StepError::nothing("mismatch", format!("{id} on {}/{}: {why}", cluster.id, node.id));
     let status = ops.query(STATUS, node.params(cluster, json!({"group_id": id}))?).await?;
@@ -71,7 +78,12 @@ async fn scanned(cx: &StepContext, node: &Node, group: &Group, baseline: &Baseli
     let reached = report.last_good.map(|last| last.index);
     if report.verdict != Verdict::Healthy || reached != Some(baseline.last_index) {
         let found: Vec<&str> = report.findings.iter().map(|finding| finding.message.as_str()).collect();
-        let why = format!("{}: {shown} is {:?}, good up to {reached:?}: {}", group.group_id, report.verdict, found.join("; "));
+        let why = format!(
+            "{}: {shown} is {:?}, good up to {reached:?}: {}",
+            group.group_id,
+            report.verdict,
+            found.join("; ")
+        );
         return Err(StepError::nothing("mismatch", why));
     }
     Ok(json!({"verdict": report.verdict, "frames": report.frames}))
@@ -83,7 +95,11 @@ impl Step for WalVerify {
             params: shape::table(vec![
                 Field::required("group", Shape::String, "Partition group, one of the target's."),
                 shape::cluster("Cluster whose replicas are compared; default `dr`."),
-                Field::optional("replicas", shape::list(Shape::String), "Nodes to compare; default the group's replicas."),
+                Field::optional(
+                    "replicas",
+                    shape::list(Shape::String),
+                    "Nodes to compare; default the group's replicas.",
+                ),
             ]),
             example: "[steps.verify]\ntype = \"ceptra.wal_verify\"\nfor_each = \"{{ target.partition_groups }}\"\nkey = \"{{ item.group_id }}\"\nwith = { group = \"{{ item.group_id }}\" }\n",
             output: |_| {
@@ -91,7 +107,11 @@ impl Step for WalVerify {
                     shape::out("node", Shape::String, "The node."),
                     shape::out("last_index", Shape::Integer, "Its last entry."),
                     shape::out("ranges", Shape::Integer, "Ranges whose digest equals the baseline's."),
-                    shape::out("files", shape::or_null(Shape::Any), "Verdict over its files, where they can be read from here."),
+                    shape::out(
+                        "files",
+                        shape::or_null(Shape::Any),
+                        "Verdict over its files, where they can be read from here.",
+                    ),
                 ];
                 shape::object(vec![
                     shape::out("group_id", Shape::String, "The group."),
@@ -104,7 +124,10 @@ impl Step for WalVerify {
                 ])
             },
             operations: |_| vec![STATUS, APPLY],
-            ..shape::reading(KIND, "Compares frames, digests and offsets of every replica of a group with the shipments' baseline.")
+            ..shape::reading(
+                KIND,
+                "Compares frames, digests and offsets of every replica of a group with the shipments' baseline.",
+            )
         }
     }
 
@@ -120,7 +143,8 @@ impl Step for WalVerify {
                 return Err(StepError::parameter(format!("group `{}` has no replicas to compare", group.group_id)));
             }
             let ops = Operations::of(cx).await?;
-            let compared = join_all(nodes.iter().map(|node| compare(&ops, cx, &cluster, node, &group, &baseline))).await;
+            let compared =
+                join_all(nodes.iter().map(|node| compare(&ops, cx, &cluster, node, &group, &baseline))).await;
             let replicas = compared.into_iter().collect::<Result<Vec<_>, _>>()?;
             let output = json!({
                 "group_id": group.group_id, "verified": true, "last_applied_offset": baseline.last_index,

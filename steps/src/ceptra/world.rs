@@ -63,14 +63,23 @@ pub(super) fn params<T: DeserializeOwned>(with: Value) -> Result<T, StepError> {
 
 /// The cluster under a key of `[clusters]`, or with an id.
 pub(super) fn cluster(cx: &StepContext, name: &str) -> Result<Cluster, StepError> {
+    read(cx, &format!("clusters.{name}"), written_cluster(cx, name)?)
+}
+
+/// The same cluster's id; needs none of its addresses.
+pub(super) fn cluster_id(cx: &StepContext, name: &str) -> Result<String, StepError> {
+    let id = written_cluster(cx, name)?.get("id").and_then(Value::as_str);
+    id.map(str::to_owned).ok_or_else(|| incomplete(format!("clusters.{name} has no id")))
+}
+
+fn written_cluster<'c>(cx: &'c StepContext, name: &str) -> Result<&'c Value, StepError> {
     let clusters = cx.target.get("clusters").and_then(Value::as_object);
     let clusters = clusters.ok_or_else(|| incomplete("it has no [clusters]".to_owned()))?;
     let by_id = || clusters.values().find(|cluster| cluster.get("id").and_then(Value::as_str) == Some(name));
-    let Some(found) = clusters.get(name).or_else(by_id) else {
+    clusters.get(name).or_else(by_id).ok_or_else(|| {
         let known: Vec<&str> = clusters.keys().map(String::as_str).collect();
-        return Err(incomplete(format!("it has no cluster `{name}`, only {}", known.join(", "))));
-    };
-    read(cx, &format!("clusters.{name}"), found)
+        incomplete(format!("it has no cluster `{name}`, only {}", known.join(", ")))
+    })
 }
 
 /// Every partition group, in the target's order.
@@ -113,7 +122,9 @@ pub(super) fn local(cx: &StepContext, place: &str) -> Result<PathBuf, StepError>
     match place.split_once("://") {
         None => Ok(cx.path(place)),
         Some(("file", path)) => Ok(PathBuf::from(path)),
-        Some((scheme, _)) => Err(incomplete(format!("`{place}`: this version reads `file://` and paths, not `{scheme}://`"))),
+        Some((scheme, _)) => {
+            Err(incomplete(format!("`{place}`: this version reads `file://` and paths, not `{scheme}://`")))
+        }
     }
 }
 
@@ -145,7 +156,8 @@ impl Route {
     /// Parameters of an operation on this route.
     pub(super) fn params(&self, cluster: &Cluster) -> Result<Params, StepError> {
         let address = self.admin.as_ref().or(cluster.control_plane.as_ref());
-        let address = address.ok_or_else(|| incomplete(format!("ingress route `{}` has no admin address", self.route)))?;
+        let address =
+            address.ok_or_else(|| incomplete(format!("ingress route `{}` has no admin address", self.route)))?;
         let mut params = with_address("ingress", address, &cluster.id, json!({"route": self.route}));
         if let Some(control_plane) = &cluster.control_plane {
             params.insert("control_plane".to_owned(), json!(control_plane));

@@ -25,9 +25,7 @@ pub(super) struct Trust {
 
 impl Trust {
     pub(super) fn in_chain(&self, run: &Run) -> bool {
-        self.chain
-            .binary_search_by_key(&run.start, |known| known.start)
-            .is_ok()
+        self.chain.binary_search_by_key(&run.start, |known| known.start).is_ok()
     }
 
     pub(super) fn held(&self) -> &[Run] {
@@ -41,27 +39,16 @@ impl Trust {
     /// Term of a trusted entry.
     pub(super) fn term_of(&self, index: u64) -> Option<u64> {
         let at = self.held.partition_point(|run| run.last < index);
-        self.held
-            .get(at)
-            .filter(|run| run.first <= index)
-            .map(|run| run.term)
+        self.held.get(at).filter(|run| run.first <= index).map(|run| run.term)
     }
 
     /// Kind and wording for a run outside the chain.
     pub(super) fn why_not(&self, run: &Run) -> (&'static str, &'static str) {
-        let begins_held = self
-            .held
-            .iter()
-            .find(|held| held.first <= run.last && run.first <= held.last);
+        let begins_held = self.held.iter().find(|held| held.first <= run.last && run.first <= held.last);
         match begins_held {
-            Some(held) if held.start == run.start => {
-                ("displaced_entries", "lie where others should be")
-            }
+            Some(held) if held.start == run.start => ("displaced_entries", "lie where others should be"),
             Some(_) => ("duplicate_entries", "are there a second time"),
-            None => (
-                "broken_continuity",
-                "do not follow from what is before and behind them",
-            ),
+            None => ("broken_continuity", "do not follow from what is before and behind them"),
         }
     }
 }
@@ -69,16 +56,9 @@ impl Trust {
 /// Decides which runs of a log that begins at `first` are in their place.
 pub(super) fn trust(log: &Log, first: u64) -> Trust {
     let runs: Vec<Run> = log.runs().copied().collect();
-    let chain = if runs.len() <= SEARCHED_MAX {
-        best_chain(log, &runs, first)
-    } else {
-        greedy_chain(log, &runs, first)
-    };
-    let mut trust = Trust {
-        held: chain.clone(),
-        chain,
-        top: 0,
-    };
+    let chain =
+        if runs.len() <= SEARCHED_MAX { best_chain(log, &runs, first) } else { greedy_chain(log, &runs, first) };
+    let mut trust = Trust { held: chain.clone(), chain, top: 0 };
     for run in &runs {
         if run.count() > 1 && fits(&trust.held, run) {
             let at = trust.held.partition_point(|held| held.last < run.first);
@@ -105,10 +85,7 @@ fn best_chain(log: &Log, runs: &[Run], first: u64) -> Vec<Run> {
         });
         best.push(linked.chain(alone).max_by_key(|(score, _)| *score));
     }
-    let ends = best
-        .iter()
-        .enumerate()
-        .filter_map(|(at, found)| Some((at, found.as_ref()?.0)));
+    let ends = best.iter().enumerate().filter_map(|(at, found)| Some((at, found.as_ref()?.0)));
     let mut next = ends.max_by_key(|(_, score)| *score).map(|(at, _)| at);
     let mut chain = Vec::new();
     while let Some(at) = next {
@@ -124,8 +101,7 @@ fn greedy_chain(log: &Log, runs: &[Run], first: u64) -> Vec<Run> {
     for run in runs {
         let goes = match chain.last() {
             Some(last) => {
-                may_follow(log, last, run)
-                    && run.first - last.last <= room(run.start, last.end).saturating_add(1)
+                may_follow(log, last, run) && run.first - last.last <= room(run.start, last.end).saturating_add(1)
             }
             None => may_begin(log, run, first) && run.first <= first,
         };
@@ -138,16 +114,12 @@ fn greedy_chain(log: &Log, runs: &[Run], first: u64) -> Vec<Run> {
 
 /// Two points an entry, one for following without a jump.
 fn score(run: &Run, contiguous: bool) -> u64 {
-    run.count()
-        .saturating_mul(2)
-        .saturating_add(u64::from(contiguous))
+    run.count().saturating_mul(2).saturating_add(u64::from(contiguous))
 }
 
 fn may_begin(log: &Log, run: &Run, first: u64) -> bool {
     let first_file_is_first = log.skipped.get(run.file) == Some(&0);
-    run.first <= first
-        || run.count() > 1
-        || (first_file_is_first && run.first - first <= room(run.start, 0))
+    run.first <= first || run.count() > 1 || (first_file_is_first && run.first - first <= room(run.start, 0))
 }
 
 fn may_follow(log: &Log, before: &Run, run: &Run) -> bool {
@@ -156,8 +128,7 @@ fn may_follow(log: &Log, before: &Run, run: &Run) -> bool {
     }
     let skipped = run.first - before.last - 1;
     let segments_skipped = log.skipped.get(run.file) != log.skipped.get(before.file);
-    skipped <= room(run.start, before.end)
-        || (run.count() > 1 && (before.count() > 1 || segments_skipped))
+    skipped <= room(run.start, before.end) || (run.count() > 1 && (before.count() > 1 || segments_skipped))
 }
 
 /// Entries for which the bytes between two places have room.
@@ -168,9 +139,7 @@ fn room(start: u64, end: u64) -> u64 {
 /// Whether a run outside the chain belongs there by index and term: a segment out of order.
 fn fits(held: &[Run], run: &Run) -> bool {
     let at = held.partition_point(|known| known.last < run.first);
-    let free = held
-        .get(at)
-        .is_none_or(|next| run.last < next.first && run.term <= next.term);
+    let free = held.get(at).is_none_or(|next| run.last < next.first && run.term <= next.term);
     free && (at == 0 || held[at - 1].term <= run.term)
 }
 

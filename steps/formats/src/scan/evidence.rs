@@ -47,12 +47,7 @@ pub(super) fn gather(files: &LogFiles<'_>, findings: &mut Vec<Finding>) -> Evide
     if let Some(file) = &files.durability {
         let log = durability::read(file.bytes);
         if let Some(bad) = &log.bad {
-            findings.push(finding(
-                "bad_durability_record",
-                file,
-                Some(bad.offset as u64),
-                bad.to_string(),
-            ));
+            findings.push(finding("bad_durability_record", file, Some(bad.offset as u64), bad.to_string()));
         }
         evidence.promised = evidence.promised.max(log.promised());
         evidence.speaks_for_a_log |= !log.records.is_empty();
@@ -61,13 +56,7 @@ pub(super) fn gather(files: &LogFiles<'_>, findings: &mut Vec<Finding>) -> Evide
     }
     for name in &files.strays {
         let message = "is no part of a log".to_string();
-        findings.push(Finding {
-            kind: "bad_segment_name",
-            file: (*name).into(),
-            offset: None,
-            index: None,
-            message,
-        });
+        findings.push(Finding { kind: "bad_segment_name", file: (*name).into(), offset: None, index: None, message });
     }
     evidence
 }
@@ -75,21 +64,14 @@ pub(super) fn gather(files: &LogFiles<'_>, findings: &mut Vec<Finding>) -> Evide
 impl Evidence {
     /// A record whose term is not the entry's: one of the two was changed, and neither says which.
     pub(super) fn compare_terms(&self, trust: &Trust, findings: &mut Vec<Finding>) {
-        let differs = |record: &&Record| {
-            trust
-                .term_of(record.index)
-                .is_some_and(|term| term != record.term)
-        };
+        let differs = |record: &&Record| trust.term_of(record.index).is_some_and(|term| term != record.term);
         if let Some(record) = self.records.iter().find(differs) {
             findings.push(Finding {
                 kind: "durability_term",
                 file: self.durability_file.clone(),
                 offset: None,
                 index: Some(record.index),
-                message: format!(
-                    "promises entry {} in term {}, the log has another term",
-                    record.index, record.term
-                ),
+                message: format!("promises entry {} in term {}, the log has another term", record.index, record.term),
             });
         }
     }
@@ -97,23 +79,9 @@ impl Evidence {
 
 fn number(file: &LogFile<'_>, key: &str) -> Result<u64, String> {
     let value: Value = serde_json::from_slice(file.bytes).map_err(|error| error.to_string())?;
-    value
-        .get(key)
-        .and_then(Value::as_u64)
-        .ok_or_else(|| format!("`{key}` is missing or no whole number"))
+    value.get(key).and_then(Value::as_u64).ok_or_else(|| format!("`{key}` is missing or no whole number"))
 }
 
-fn finding(
-    kind: &'static str,
-    file: &LogFile<'_>,
-    offset: Option<u64>,
-    message: String,
-) -> Finding {
-    Finding {
-        kind,
-        file: file.name.into(),
-        offset,
-        index: None,
-        message,
-    }
+fn finding(kind: &'static str, file: &LogFile<'_>, offset: Option<u64>, message: String) -> Finding {
+    Finding { kind, file: file.name.into(), offset, index: None, message }
 }

@@ -60,9 +60,7 @@ impl Log {
     }
 
     pub(super) fn has_faults(&self) -> bool {
-        self.pieces
-            .iter()
-            .any(|piece| matches!(piece, Piece::Fault(_)))
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Fault(_)))
     }
 }
 
@@ -87,10 +85,7 @@ pub(super) fn in_order<'a>(files: &[LogFile<'a>], findings: &mut Vec<Finding>) -
     for pair in numbered.windows(2) {
         let ((before, _), (number, file)) = (pair[0], pair[1]);
         if number == before {
-            findings.push(naming(
-                file.name,
-                format!("is the second segment with number {number}"),
-            ));
+            findings.push(naming(file.name, format!("is the second segment with number {number}")));
         } else if number - before > 1 {
             let mut finding = naming(file.name, format!("follows segment {before}"));
             finding.kind = "missing_segment";
@@ -101,13 +96,7 @@ pub(super) fn in_order<'a>(files: &[LogFile<'a>], findings: &mut Vec<Finding>) -
 }
 
 fn naming(file: &str, message: alloc::string::String) -> Finding {
-    Finding {
-        kind: "bad_segment_name",
-        file: file.into(),
-        offset: None,
-        index: None,
-        message,
-    }
+    Finding { kind: "bad_segment_name", file: file.into(), offset: None, index: None, message }
 }
 
 /// Reads every file to its end.
@@ -138,10 +127,7 @@ fn read_file(log: &mut Log, file: usize, start: u64, bytes: &[u8]) {
                 let frame = located.frame;
                 let end = start + (located.offset + located.len) as u64;
                 match &mut run {
-                    Some(run)
-                        if run.last.checked_add(1) == Some(frame.index)
-                            && run.term == frame.term =>
-                    {
+                    Some(run) if run.last.checked_add(1) == Some(frame.index) && run.term == frame.term => {
                         run.last = frame.index;
                         run.end = end;
                     }
@@ -163,12 +149,7 @@ fn read_file(log: &mut Log, file: usize, start: u64, bytes: &[u8]) {
                 log.pieces.extend(run.take().map(Piece::Run));
                 frames.resync();
                 let len = frames.offset() - fault.offset;
-                log.pieces.push(Piece::Fault(Fault {
-                    file,
-                    offset: fault.offset,
-                    len,
-                    fault: fault.fault,
-                }));
+                log.pieces.push(Piece::Fault(Fault { file, offset: fault.offset, len, fault: fault.fault }));
             }
         }
     }

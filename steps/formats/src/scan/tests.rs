@@ -18,9 +18,7 @@ fn segments(count: u64) -> Vec<Vec<u8>> {
     for from in (1..=count).step_by(10) {
         let mut bytes = Vec::new();
         for index in from..=count.min(from + 9) {
-            frame(index, 1 + index / 25)
-                .encode_into(&mut bytes)
-                .unwrap();
+            frame(index, 1 + index / 25).encode_into(&mut bytes).unwrap();
         }
         files.push(bytes);
     }
@@ -30,50 +28,24 @@ fn segments(count: u64) -> Vec<Vec<u8>> {
 fn frame(index: u64, term: u64) -> Frame<'static> {
     const PAYLOAD: [u8; 64] = [0x5a; 64];
     let len = usize::try_from(index % 7 * 8).unwrap();
-    Frame {
-        term,
-        index,
-        timestamp_ms: 1000 + index,
-        metadata: b"meta",
-        payload: &PAYLOAD[..len],
-    }
+    Frame { term, index, timestamp_ms: 1000 + index, metadata: b"meta", payload: &PAYLOAD[..len] }
 }
 
 fn promises(upto: u64) -> String {
-    let record = |index| Record {
-        term: 1 + index / 25,
-        index,
-        segment: 1,
-        io_mode: IoMode::Strict,
-        timestamp_ms: index,
-    };
+    let record =
+        |index| Record { term: 1 + index / 25, index, segment: 1, io_mode: IoMode::Strict, timestamp_ms: index };
     (1..=upto).map(|index| record(index).to_line()).collect()
 }
 
 fn judge(files: &[Vec<u8>], durability: Option<&str>) -> Report {
-    let names: Vec<String> = (1..=files.len())
-        .map(|number| format!("segment-{number:010}.log"))
-        .collect();
-    let segments = names
-        .iter()
-        .zip(files)
-        .map(|(name, bytes)| LogFile { name, bytes })
-        .collect();
-    let durability = durability.map(|text| LogFile {
-        name: "durability.log",
-        bytes: text.as_bytes(),
-    });
-    scan(&LogFiles {
-        segments,
-        durability,
-        ..LogFiles::default()
-    })
+    let names: Vec<String> = (1..=files.len()).map(|number| format!("segment-{number:010}.log")).collect();
+    let segments = names.iter().zip(files).map(|(name, bytes)| LogFile { name, bytes }).collect();
+    let durability = durability.map(|text| LogFile { name: "durability.log", bytes: text.as_bytes() });
+    scan(&LogFiles { segments, durability, ..LogFiles::default() })
 }
 
 fn brief(report: &Report) -> String {
-    let last = report.last_good.map_or("-".to_string(), |last| {
-        format!("{}:{}", last.term, last.index)
-    });
+    let last = report.last_good.map_or("-".to_string(), |last| format!("{}:{}", last.term, last.index));
     format!("{:?} {last} {:?}", report.verdict, report.backfill)
 }
 
@@ -81,10 +53,7 @@ fn brief(report: &Report) -> String {
 fn a_whole_log_is_healthy() {
     let report = judge(&segments(60), Some(&promises(60)));
     assert_eq!(brief(&report), "Healthy 3:60 []");
-    assert_eq!(
-        (report.frames, report.promised, report.findings.len()),
-        (60, Some(60), 0)
-    );
+    assert_eq!((report.frames, report.promised, report.findings.len()), (60, Some(60), 0));
 }
 
 #[test]
@@ -92,15 +61,9 @@ fn a_tail_that_was_never_promised_is_torn_and_one_that_was_is_damage() {
     let mut files = segments(60);
     let cut = files[5].len() - 5;
     files[5].truncate(cut);
-    assert_eq!(
-        brief(&judge(&files, Some(&promises(59)))),
-        "TornTail 3:59 []"
-    );
+    assert_eq!(brief(&judge(&files, Some(&promises(59)))), "TornTail 3:59 []");
     assert_eq!(brief(&judge(&files, None)), "TornTail 3:59 []");
-    assert_eq!(
-        brief(&judge(&files, Some(&promises(60)))),
-        "Damaged 3:59 [[60, 60]]"
-    );
+    assert_eq!(brief(&judge(&files, Some(&promises(60)))), "Damaged 3:59 [[60, 60]]");
 }
 
 #[test]
@@ -109,24 +72,16 @@ fn damage_in_the_middle_loses_what_it_covers() {
     files[1][40] ^= 1;
     let report = judge(&files, None);
     assert_eq!(brief(&report), "Damaged 1:10 [[11, 11]]");
-    assert_eq!(
-        (report.findings[0].kind, report.findings[0].index),
-        ("bad_crc", Some(11))
-    );
+    assert_eq!((report.findings[0].kind, report.findings[0].index), ("bad_crc", Some(11)));
     files.remove(3);
-    assert_eq!(
-        brief(&judge(&files, None)),
-        "Damaged 1:10 [[11, 11], [31, 40]]"
-    );
+    assert_eq!(brief(&judge(&files, None)), "Damaged 1:10 [[11, 11], [31, 40]]");
 }
 
 #[test]
 fn a_flipped_index_or_term_is_found_by_its_neighbours() {
-    for (at, wanted) in [
-        (8, "Damaged 1:20 [[21, 21]]"),
-        (14, "Damaged 1:20 [[21, 21]]"),
-        (1, "Damaged 1:20 [[21, 21]]"),
-    ] {
+    for (at, wanted) in
+        [(8, "Damaged 1:20 [[21, 21]]"), (14, "Damaged 1:20 [[21, 21]]"), (1, "Damaged 1:20 [[21, 21]]")]
+    {
         let mut files = segments(60);
         files[2][at] ^= 0x40;
         assert_eq!(brief(&judge(&files, None)), wanted, "byte {at}");
@@ -149,46 +104,21 @@ fn missing_swapped_and_doubled_segments_are_not_clean() {
     let mut swapped = whole.clone();
     swapped.swap(1, 2);
     // Every entry is there, so nothing must come from elsewhere; the order must be mended.
-    assert_eq!(
-        brief(&judge(&swapped, Some(&promises(60)))),
-        "Damaged 1:10 []"
-    );
+    assert_eq!(brief(&judge(&swapped, Some(&promises(60)))), "Damaged 1:10 []");
     let mut doubled = whole.clone();
     doubled.push(whole[1].clone());
-    assert_eq!(
-        brief(&judge(&doubled, Some(&promises(60)))),
-        "Damaged 3:60 []"
-    );
-    assert_eq!(
-        brief(&judge(&whole[..5], Some(&promises(60)))),
-        "Damaged 3:50 [[51, 60]]"
-    );
-    assert_eq!(
-        brief(&judge(&[], Some(&promises(60)))),
-        "Damaged - [[1, 60]]"
-    );
+    assert_eq!(brief(&judge(&doubled, Some(&promises(60)))), "Damaged 3:60 []");
+    assert_eq!(brief(&judge(&whole[..5], Some(&promises(60)))), "Damaged 3:50 [[51, 60]]");
+    assert_eq!(brief(&judge(&[], Some(&promises(60)))), "Damaged - [[1, 60]]");
 }
 
 #[test]
 fn a_log_starts_behind_its_snapshot() {
     let files = segments(60)[2..].to_vec();
-    let names: Vec<String> = (1..=files.len())
-        .map(|number| format!("segment-{number}.log"))
-        .collect();
-    let segments = names
-        .iter()
-        .zip(&files)
-        .map(|(name, bytes)| LogFile { name, bytes })
-        .collect();
-    let metadata = Some(LogFile {
-        name: "metadata.json",
-        bytes: br#"{"snapshot_base_index":20}"#,
-    });
-    let report = scan(&LogFiles {
-        segments,
-        metadata,
-        ..LogFiles::default()
-    });
+    let names: Vec<String> = (1..=files.len()).map(|number| format!("segment-{number}.log")).collect();
+    let segments = names.iter().zip(&files).map(|(name, bytes)| LogFile { name, bytes }).collect();
+    let metadata = Some(LogFile { name: "metadata.json", bytes: br#"{"snapshot_base_index":20}"# });
+    let report = scan(&LogFiles { segments, metadata, ..LogFiles::default() });
     assert_eq!(brief(&report), "Healthy 3:60 []");
 }
 
@@ -197,21 +127,9 @@ fn other_files_are_unreadable_and_strays_are_named() {
     let text = b"this is a letter, and not at all short".to_vec();
     assert_eq!(brief(&judge(&[text], None)), "Unreadable - []");
     let files = segments(10);
-    let segments = Vec::from([
-        LogFile {
-            name: "segment-1.log",
-            bytes: &files[0],
-        },
-        LogFile {
-            name: "old.log",
-            bytes: b"",
-        },
-    ]);
-    let report = scan(&LogFiles {
-        segments,
-        strays: Vec::from(["notes.txt"]),
-        ..LogFiles::default()
-    });
+    let segments =
+        Vec::from([LogFile { name: "segment-1.log", bytes: &files[0] }, LogFile { name: "old.log", bytes: b"" }]);
+    let report = scan(&LogFiles { segments, strays: Vec::from(["notes.txt"]), ..LogFiles::default() });
     assert_eq!(report.verdict, Verdict::Healthy);
     assert_eq!(report.findings.len(), 2);
 }
@@ -328,9 +246,7 @@ proptest! {
 }
 
 fn samples(kind: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/data/wal")
-        .join(kind);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/wal").join(kind);
     if !root.is_dir() {
         eprintln!("skipped: the recorded samples are not beside this workspace");
         return None;
@@ -344,40 +260,19 @@ fn read(path: PathBuf) -> Option<Vec<u8>> {
 
 fn judge_clustor(root: &Path) -> Report {
     let wal = root.join("wal");
-    let mut names: Vec<String> = fs::read_dir(&wal)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        fs::read_dir(&wal).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let (segments, others): (Vec<&String>, Vec<&String>) = names
-        .iter()
-        .partition(|name| name.starts_with("segment-") && name.ends_with(".log"));
-    let contents: Vec<Vec<u8>> = segments
-        .iter()
-        .map(|name| fs::read(wal.join(name)).unwrap())
-        .collect();
-    let strays = others
-        .iter()
-        .filter(|name| **name != "durability.log" && !name.ends_with(".idx"))
-        .map(|name| name.as_str());
-    let (durability, metadata) = (
-        read(wal.join("durability.log")),
-        read(root.join("metadata.json")),
-    );
+    let (segments, others): (Vec<&String>, Vec<&String>) =
+        names.iter().partition(|name| name.starts_with("segment-") && name.ends_with(".log"));
+    let contents: Vec<Vec<u8>> = segments.iter().map(|name| fs::read(wal.join(name)).unwrap()).collect();
+    let strays =
+        others.iter().filter(|name| **name != "durability.log" && !name.ends_with(".idx")).map(|name| name.as_str());
+    let (durability, metadata) = (read(wal.join("durability.log")), read(root.join("metadata.json")));
     scan(&LogFiles {
-        segments: segments
-            .iter()
-            .zip(&contents)
-            .map(|(name, bytes)| LogFile { name, bytes })
-            .collect(),
-        durability: durability.as_ref().map(|bytes| LogFile {
-            name: "durability.log",
-            bytes,
-        }),
-        metadata: metadata.as_ref().map(|bytes| LogFile {
-            name: "metadata.json",
-            bytes,
-        }),
+        segments: segments.iter().zip(&contents).map(|(name, bytes)| LogFile { name, bytes }).collect(),
+        durability: durability.as_ref().map(|bytes| LogFile { name: "durability.log", bytes }),
+        metadata: metadata.as_ref().map(|bytes| LogFile { name: "metadata.json", bytes }),
         strays: strays.collect(),
         ..LogFiles::default()
     })
@@ -432,10 +327,8 @@ fn recorded_segment_logs_get_their_verdict() {
         ("zero_tail_40", "TornTail 3:200 []"),
         ("zero_tail_4096", "TornTail 3:200 []"),
     ];
-    let found: Vec<String> = wanted
-        .iter()
-        .map(|(name, _)| brief(&judge_clustor(&root.join(name).join("state/p-0001"))))
-        .collect();
+    let found: Vec<String> =
+        wanted.iter().map(|(name, _)| brief(&judge_clustor(&root.join(name).join("state/p-0001")))).collect();
     let wrong: Vec<String> = wanted
         .iter()
         .zip(&found)
@@ -443,11 +336,7 @@ fn recorded_segment_logs_get_their_verdict() {
         .map(|((name, wanted), found)| format!("{name}: wanted {wanted}, found {found}"))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(
-        wanted.len(),
-        fs::read_dir(root).unwrap().count(),
-        "every sample is judged"
-    );
+    assert_eq!(wanted.len(), fs::read_dir(root).unwrap().count(), "every sample is judged");
 }
 
 #[test]
@@ -469,31 +358,15 @@ fn recorded_ceptra_logs_get_their_verdict() {
     ];
     for (name, wanted) in wanted {
         let partition = root.join(name).join("wal_root/p1");
-        let (wal, state) = (
-            read(partition.join("wal.bin")),
-            read(partition.join("raft_state.json")),
-        );
+        let (wal, state) = (read(partition.join("wal.bin")), read(partition.join("raft_state.json")));
         let report = scan(&LogFiles {
-            segments: wal
-                .iter()
-                .map(|bytes| LogFile {
-                    name: "wal.bin",
-                    bytes,
-                })
-                .collect(),
-            raft_state: state.as_ref().map(|bytes| LogFile {
-                name: "raft_state.json",
-                bytes,
-            }),
+            segments: wal.iter().map(|bytes| LogFile { name: "wal.bin", bytes }).collect(),
+            raft_state: state.as_ref().map(|bytes| LogFile { name: "raft_state.json", bytes }),
             ..LogFiles::default()
         });
         assert_eq!(brief(&report), wanted, "{name}: {:?}", report.findings);
     }
-    assert_eq!(
-        wanted.len(),
-        fs::read_dir(root).unwrap().count(),
-        "every sample is judged"
-    );
+    assert_eq!(wanted.len(), fs::read_dir(root).unwrap().count(), "every sample is judged");
 }
 
 #[test]
@@ -503,59 +376,24 @@ fn recorded_snapshots_are_verified_or_refused() {
     let Some(root) = samples("snapshot") else {
         return;
     };
-    let keys: serde_json::Value =
-        serde_json::from_slice(&fs::read(root.join("../keys.json")).unwrap()).unwrap();
-    let secret = hash::unhex(
-        keys["snapshot_manifest_hmac_sha256_key_hex"]
-            .as_str()
-            .unwrap(),
-    )
-    .unwrap();
+    let keys: serde_json::Value = serde_json::from_slice(&fs::read(root.join("../keys.json")).unwrap()).unwrap();
+    let secret = hash::unhex(keys["snapshot_manifest_hmac_sha256_key_hex"].as_str().unwrap()).unwrap();
     let open = |name: &str| {
-        Manifest::parse(
-            &fs::read(
-                root.join(name)
-                    .join("state/p-0001/snapshot/snap-3-200/manifest.json"),
-            )
-            .unwrap(),
-        )
+        Manifest::parse(&fs::read(root.join(name).join("state/p-0001/snapshot/snap-3-200/manifest.json")).unwrap())
     };
     let good = open("good_small").unwrap();
-    assert_eq!(
-        (good.base_index, good.chunks.len(), good.encrypted),
-        (Some(200), 4, true)
-    );
+    assert_eq!((good.base_index, good.chunks.len(), good.encrypted), (Some(200), 4, true));
     assert_eq!(good.verify_signature(&Key::Hmac(&secret)), Ok(()));
     assert_eq!(
-        open("signed_with_other_key")
-            .unwrap()
-            .verify_signature(&Key::Hmac(&secret)),
+        open("signed_with_other_key").unwrap().verify_signature(&Key::Hmac(&secret)),
         Err(BadManifest::Signature)
     );
-    assert_eq!(
-        open("no_signature")
-            .unwrap()
-            .verify_signature(&Key::Hmac(&secret)),
-        Err(BadManifest::NotSigned)
-    );
-    let relabelled = open("wrong_algorithm_label")
-        .unwrap()
-        .verify_signature(&Key::Hmac(&secret));
+    assert_eq!(open("no_signature").unwrap().verify_signature(&Key::Hmac(&secret)), Err(BadManifest::NotSigned));
+    let relabelled = open("wrong_algorithm_label").unwrap().verify_signature(&Key::Hmac(&secret));
     assert!(matches!(relabelled, Err(BadManifest::Algorithm { .. })));
-    for name in [
-        "unknown_field_added",
-        "base_index_tampered",
-        "empty_manifest",
-        "truncated_manifest",
-    ] {
+    for name in ["unknown_field_added", "base_index_tampered", "empty_manifest", "truncated_manifest"] {
         assert!(open(name).is_err(), "{name}");
     }
-    let log = fs::read_to_string(
-        root.join("good_small/state/p-0001/snapshot/manifest_authorizations.log"),
-    )
-    .unwrap();
-    assert_eq!(
-        chain(&log).unwrap()[0].manifest_hash,
-        good.content_hash.prefixed()
-    );
+    let log = fs::read_to_string(root.join("good_small/state/p-0001/snapshot/manifest_authorizations.log")).unwrap();
+    assert_eq!(chain(&log).unwrap()[0].manifest_hash, good.content_hash.prefixed());
 }
