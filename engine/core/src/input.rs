@@ -43,7 +43,7 @@ pub enum Input {
         by: Actor,
         /// The process.
         engine: Engine,
-        /// Whether `--until` of the plan no longer holds and a pause ends: the operator said `resume`.
+        /// Whether a pause ends, and `--until` with it where that was what paused the run: the operator said `resume`.
         go_on: bool,
     },
     /// An attempt came to its end, one way or another.

@@ -24,8 +24,8 @@ pub use event::{Event, Record};
 pub use expressions::{Expressions, Place, Prompt};
 pub use ids::{Attempt, Epoch, Name, Seq, StepIx, Timestamp};
 pub use input::{Command, Input};
-pub use scheduler::{Decision, Scheduler, Standing};
 pub use json::{BlobRef, Json, Output};
 pub use plan::Plan;
+pub use scheduler::{Decision, Scheduler, Standing};
 
 pub use state::RunState;

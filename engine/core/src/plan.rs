@@ -71,7 +71,6 @@ pub struct RunbookInfo {
     pub links: Vec<(String, String)>,
 }
 
-
 /// The target a plan was made for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetInfo {

@@ -37,12 +37,11 @@ impl Turn<'_> {
         let policy = self.state().plan().step(place.0).retry();
         let tries_max = policy.map_or(1, |policy| policy.attempts_max).max(DOUBTFUL_TRIES_MAX);
         let tries = self.state().at(place).tries;
-        if tries < tries_max && self.state().cancelled().is_none() {
-            let at = self.retry_at(place, &error).unwrap_or(self.now.plus_ms(PROBE_PAUSE_MS << tries));
+        let at = self.retry_at(place, &error).unwrap_or_else(|| self.now.plus_ms(doubled(PROBE_PAUSE_MS, tries)));
+        if tries < tries_max && !self.state().is_giving_up() && self.is_before_deadline(place, at) {
             self.scheduler.due.insert((at, Due::Retry(place)));
         } else {
             self.record(event::StepFailed { attempt: attempt.clone(), error, retry_at: None });
-            self.failed_for_good(place);
         }
     }
 
@@ -79,7 +78,9 @@ impl Turn<'_> {
         let step = self.state().plan().step(place.0);
         let asks = step.effect == Effect::Probe && step.can_probe();
         let waits = self.state().at(place).status == Status::Unknown && !self.scheduler.in_flight.contains_key(&place);
-        if !asks || !waits || self.state().cancelled().is_some() || self.scheduler.interrupting.is_some() {
+        let may =
+            self.state().is_on_stage(place.0) && !self.state().is_giving_up() && self.scheduler.interrupting.is_none();
+        if !asks || !waits || !may {
             return;
         }
         *self.scheduler.probes.entry(place).or_default() += 1;
@@ -118,7 +119,13 @@ impl Turn<'_> {
         }
     }
 
-    fn answered(&mut self, attempt: &Attempt, verdict: Option<ProbeVerdict>, output: Option<crate::Output>, error: Option<Failure>) {
+    fn answered(
+        &mut self,
+        attempt: &Attempt,
+        verdict: Option<ProbeVerdict>,
+        output: Option<crate::Output>,
+        error: Option<Failure>,
+    ) {
         self.record(event::ProbeAnswered { attempt: attempt.clone(), verdict, output, error });
     }
 
@@ -139,11 +146,18 @@ impl Turn<'_> {
         let asked = self.scheduler.probes.get(&place).copied().unwrap_or(PROBES_MAX);
         let said_unknown = &*error.class == "unknown";
         if asked < PROBES_MAX && !said_unknown {
-            let at = self.now.plus_ms(PROBE_PAUSE_MS << asked);
+            let at = self.now.plus_ms(doubled(PROBE_PAUSE_MS, asked));
             self.scheduler.due.insert((at, Due::Probe(place)));
             return;
         }
         self.scheduler.probes.remove(&place);
         self.answered(attempt, None, None, Some(error));
     }
+}
+
+/// A pause that doubles with every try, to a limit.
+fn doubled(pause_ms: u64, tries: u32) -> u64 {
+    /// Half a second becomes half a minute.
+    const DOUBLINGS_MAX: u32 = 6;
+    pause_ms << tries.min(DOUBLINGS_MAX)
 }

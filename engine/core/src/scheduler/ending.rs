@@ -13,8 +13,7 @@ impl Turn<'_> {
         if !self.scheduler.in_flight.is_empty() {
             return false;
         }
-        let ends_anyway = *self.state().stage() == Stage::Main && self.state().main_open() == 0;
-        if self.scheduler.interrupting.is_some() && !ends_anyway && self.state().outcome().is_none() {
+        if self.scheduler.interrupting.is_some() && !self.is_over_anyway() {
             return self.stop_here();
         }
         match self.state().stage() {
@@ -22,6 +21,16 @@ impl Turn<'_> {
             Stage::Undoing => self.rest_undo(),
             Stage::Finally => self.rest_finally(),
             Stage::Ended(_) => false,
+        }
+    }
+
+    /// Whether nothing is left to start in this stage, so that an interrupted run may as well go on to the next.
+    fn is_over_anyway(&self) -> bool {
+        match self.state().stage() {
+            Stage::Main => self.state().main_open() == 0,
+            Stage::Undoing => self.undo_is_over(),
+            Stage::Finally => !self.something_waits_in_finally(),
+            Stage::Ended(_) => true,
         }
     }
 
@@ -36,7 +45,7 @@ impl Turn<'_> {
         let gives_up = self.state().cancelled().is_some() || self.state().is_halted();
         if gives_up {
             self.abandon_retries();
-            if self.state().cancelled().is_none() && (self.someone(Status::Unknown) || self.scheduler.undo_plan.wanted_by.is_some()) {
+            if self.state().cancelled().is_none() && (self.someone(Status::Unknown) || self.wanted_undo().is_some()) {
                 return false;
             }
             self.clear_waiting();
@@ -81,7 +90,7 @@ impl Turn<'_> {
     }
 
     fn rest_undo(&mut self) -> bool {
-        if self.state().is_paused() || self.someone(Status::Unknown) || !self.undo_is_over() {
+        if self.state().is_paused() || !self.undo_is_over() {
             return false;
         }
         let asked_for = self.state().undo().is_some_and(|undo| undo.by.is_some());
@@ -111,7 +120,7 @@ impl Turn<'_> {
         });
         due || self.scheduler.ready.iter().any(mine)
             || self.scheduler.locking.keys().any(mine)
-            || self.scheduler.contended.iter().any(mine)
+            || self.scheduler.contended.values().flatten().any(mine)
             || self.scheduler.unlocked.iter().any(|step| plan.is_finally(*step))
             || self.state().active().iter().any(mine)
     }
@@ -120,7 +129,8 @@ impl Turn<'_> {
         let reasons = self.reasons();
         // A `finally` step or an undo that failed is never silent: what ended well did not.
         let spoilt = self.state().plan().places().any(|(at, _)| {
-            self.state().plan().is_finally(at) && matches!(self.state().status(at), Status::Failed | Status::Unknown | Status::Blocked)
+            self.state().plan().is_finally(at)
+                && matches!(self.state().status(at), Status::Failed | Status::Unknown | Status::Blocked)
         });
         let outcome = if spoilt && outcome == Outcome::Done { Outcome::Failed } else { outcome };
         self.record(event::RunFinished { outcome, reasons });
@@ -133,6 +143,9 @@ impl Turn<'_> {
         const REASONS_MAX: usize = 20;
         let plan = self.state().plan();
         let mut reasons = Vec::new();
+        if let Some(point) = self.undo_was_refused() {
+            reasons.push(format!("nothing was undone: `{point}` is the point of no return"));
+        }
         if let Some((by, why)) = self.state().cancelled() {
             let who = by.as_ref().map_or("the engine", |by| by.name.as_str());
             let why = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
@@ -172,8 +185,11 @@ impl Turn<'_> {
             }
             Due::Probe(_) | Due::Undo(_) | Due::Expiry(_) | Due::RunTimeout => true,
         });
-        let ready = self.scheduler.ready.iter().copied();
-        waiting.extend(ready.filter(|place| matches!(self.scheduler.state.at(*place).status, Status::Running | Status::Unknown)));
+        let scheduler = &self.scheduler;
+        waiting.extend(
+            scheduler.ready.iter().chain(scheduler.contended.values().flatten()).chain(scheduler.locking.keys()),
+        );
+        waiting.extend(scheduler.queued.iter().flat_map(|(step, places)| places.iter().map(|at| (*step, *at))));
         for place in waiting {
             self.give_up(place);
         }
@@ -185,7 +201,9 @@ impl Turn<'_> {
         }
         self.scheduler.ready.remove(&place);
         let error = self.state().at(place).error().cloned();
-        let error = error.unwrap_or_else(|| super::failure("given_up", "the run ended before another try", crate::input::Left::Partial));
+        let error = error.unwrap_or_else(|| {
+            super::failure("given_up", "the run ended before another try", crate::input::Left::Partial)
+        });
         let attempt = self.left_attempt(place, crate::ids::Purpose::Do);
         self.record(event::StepFailed { attempt, error, retry_at: None });
     }

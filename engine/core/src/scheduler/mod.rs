@@ -85,11 +85,11 @@ pub enum Rejected {
         /// What it is.
         status: &'static str,
     },
-    /// The run is over, or ending.
-    #[error("the run has ended ({0}): nothing can be {1} any more")]
+    /// The run is over, or in a part of its life in which this cannot be asked for.
+    #[error("nothing can be {1} now: the run is {0}")]
     Over(&'static str, &'static str),
     /// Undo was asked for past the point of no return.
-    #[error("`{0}` is done and is the point of no return: undo needs --past-point-of-no-return")]
+    #[error("`{0}` is the point of no return, and is done or under way: undo needs --past-point-of-no-return")]
     PastPoint(String),
     /// Nothing to undo.
     #[error("nothing that is done can be undone")]
@@ -189,7 +189,7 @@ pub struct Scheduler {
     /// Instances that may start as soon as there is room.
     ready: BTreeSet<Place>,
     /// Instances of steps at their own `max_parallel`.
-    queued: BTreeMap<StepIx, VecDeque<u32>>,
+    queued: BTreeMap<StepIx, BTreeSet<u32>>,
     /// Attempts in flight per `for_each` step.
     running_of: BTreeMap<StepIx, u32>,
     /// What the world is doing for us.
@@ -201,8 +201,10 @@ pub struct Scheduler {
     mutexes: BTreeMap<Name, Place>,
     /// Instances that asked the driver for their mutexes, and whether they have them.
     locking: BTreeMap<Place, bool>,
-    /// Instances whose mutexes another instance of this run holds.
-    contended: BTreeSet<Place>,
+    /// Instances that wait for a mutex which another instance of this run holds, by that mutex; no set is empty.
+    contended: BTreeMap<Name, BTreeSet<Place>>,
+    /// The highest attempt numbers given to probes: a probe is recorded only once it is answered.
+    numbered: BTreeMap<Place, u32>,
     /// Steps that `--until` allows; empty when it does not hold.
     allowed: Vec<bool>,
     undo_plan: undoing::UndoPlan,
@@ -264,7 +266,12 @@ impl Scheduler {
     ///
     /// # Errors
     /// When the input does not fit the run; it then leaves no trace.
-    pub fn handle(&mut self, now: Timestamp, input: Input, expressions: &dyn Expressions) -> Result<Decision, Rejected> {
+    pub fn handle(
+        &mut self,
+        now: Timestamp,
+        input: Input,
+        expressions: &dyn Expressions,
+    ) -> Result<Decision, Rejected> {
         let mut turn = Turn { scheduler: self, expressions, now, decision: Decision::default() };
         match input {
             Input::Opened { epoch, by, engine, go_on } => turn.opened(epoch, by, engine, go_on)?,
@@ -351,11 +358,12 @@ impl Turn<'_> {
 
     /// The next attempt at an instance.
     fn next_attempt(&self, place: Place, purpose: Purpose) -> Attempt {
+        let unrecorded = self.scheduler.numbered.get(&place).copied().unwrap_or(0);
         Attempt {
             step: self.id(place),
             key: self.key(place),
             purpose,
-            number: self.state().at(place).attempts + 1,
+            number: self.state().at(place).attempts.max(unrecorded) + 1,
             epoch: self.state().epoch(),
         }
     }
@@ -370,6 +378,9 @@ impl Turn<'_> {
     fn launch(&mut self, place: Place, attempt: Attempt, intent: u32, claim: Option<Json>) {
         if self.state().plan().step(place.0).for_each().is_some() {
             *self.scheduler.running_of.entry(place.0).or_default() += 1;
+        }
+        if attempt.purpose == Purpose::Probe {
+            self.scheduler.numbered.insert(place, attempt.number);
         }
         self.scheduler.in_flight.insert(place, attempt.clone());
         self.command(Command::Run { attempt, intent, claim });
@@ -396,7 +407,7 @@ impl Turn<'_> {
     fn landed(&mut self, place: Place) {
         if let Some(running) = self.scheduler.running_of.get_mut(&place.0) {
             *running = running.saturating_sub(1);
-            if let Some(next) = self.scheduler.queued.get_mut(&place.0).and_then(VecDeque::pop_front) {
+            if let Some(next) = self.scheduler.queued.get_mut(&place.0).and_then(BTreeSet::pop_first) {
                 self.scheduler.ready.insert((place.0, next));
             }
         }

@@ -4,13 +4,18 @@ use super::{Due, Rejected, Turn, failure};
 use crate::event;
 use crate::ids::{Attempt, Epoch, Purpose, StepIx};
 use crate::input::{Actor, Engine, Left};
-use crate::state::{Place, Stage, Status};
+use crate::state::{Corrupt, Place, Status};
 use alloc::vec;
 use alloc::vec::Vec;
 
 impl Turn<'_> {
     pub(super) fn opened(&mut self, epoch: Epoch, by: Actor, engine: Engine, go_on: bool) -> Result<(), Rejected> {
         let state = &mut self.scheduler.state;
+        if state.engine().is_some() && epoch <= state.epoch() {
+            // Reports of two tenures with one number could not be told apart.
+            let seq = state.head().0 + 1;
+            return Err(Corrupt::Epoch { seq, found: epoch.0, current: state.epoch().0 }.into());
+        }
         let record = event::Record {
             seq: crate::Seq(state.head().0 + 1),
             at: self.now,
@@ -20,20 +25,29 @@ impl Turn<'_> {
         state.apply(&record)?;
         self.decision.records.push(record);
         self.scheduler.opened = true;
-        self.scheduler.unlocked.clear();
         drop(self.scheduler.state.take_unlocked());
         if self.state().outcome().is_some() {
             return Ok(());
         }
+        self.find_everything();
+        // What came due while nobody drove the run is dealt with before anything starts.
+        self.tick();
+        Ok(())
+    }
+
+    /// Reads off the state all that waits: at the beginning of a tenure, and when a run that had ended goes on.
+    pub(super) fn find_everything(&mut self) {
+        self.clear_waiting();
+        self.scheduler.due.clear();
+        self.scheduler.unlocked.clear();
         self.allow();
         self.wind_clocks();
         self.find_open_steps();
         self.settle_what_was_in_flight();
-        Ok(())
     }
 
     /// Which steps `--until` lets start: the named one and all that it needs.
-    fn allow(&mut self) {
+    pub(super) fn allow(&mut self) {
         self.scheduler.allowed.clear();
         let plan = self.plan();
         let Some(until) = plan.until.filter(|_| self.state().until_holds()) else { return };
@@ -49,7 +63,7 @@ impl Turn<'_> {
 
     fn wind_clocks(&mut self) {
         if let Some(ms) = self.state().plan().limits.timeout_ms {
-            let at = self.state().started_at().plus_ms(ms);
+            let at = self.state().timed_from().plus_ms(ms);
             self.scheduler.due.insert((at, Due::RunTimeout));
         }
         let active: Vec<Place> = self.state().active().iter().copied().collect();
@@ -63,15 +77,15 @@ impl Turn<'_> {
 
     pub(super) fn find_open_steps(&mut self) {
         let plan = self.plan();
-        let open: Vec<StepIx> =
-            plan.places().map(|(at, _)| at).filter(|at| !self.state().waits(*at) && !self.state().is_released(*at)).collect();
+        let open: Vec<StepIx> = plan
+            .places()
+            .map(|(at, _)| at)
+            .filter(|at| !self.state().waits(*at) && !self.state().is_released(*at))
+            .collect();
         self.scheduler.unlocked.extend(open);
     }
 
     fn settle_what_was_in_flight(&mut self) {
-        if *self.state().stage() == Stage::Undoing {
-            self.plan_undo();
-        }
         let active: Vec<Place> = self.state().active().iter().copied().collect();
         for place in active {
             let instance = self.state().at(place);

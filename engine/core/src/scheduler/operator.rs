@@ -15,9 +15,13 @@ impl Turn<'_> {
     pub(super) fn operator(&mut self, request: Request) -> Result<(), Rejected> {
         let Request { by, reason, what } = request;
         match what {
-            Operation::Approve { step, key, choice, fields } => self.approve(&step, key.as_ref(), by, choice, fields, reason),
+            Operation::Approve { step, key, choice, fields } => {
+                self.approve(&step, key.as_ref(), by, choice, fields, reason)
+            }
             Operation::Reject { step, key } => self.reject(&step, key.as_ref(), by, reason),
-            Operation::Resolve { step, key, verdict, fields } => self.resolve(&step, key.as_ref(), verdict, fields, by, reason),
+            Operation::Resolve { step, key, verdict, fields } => {
+                self.resolve(&step, key.as_ref(), verdict, fields, by, reason)
+            }
             Operation::Note { text } => {
                 self.record(event::NoteAdded { text, by });
                 Ok(())
@@ -32,10 +36,14 @@ impl Turn<'_> {
                     return Err(Rejected::NotPaused);
                 }
                 self.record(event::RunUnpaused { by });
+                self.allow();
+                self.find_open_steps();
                 Ok(())
             }
             Operation::Cancel => self.cancel(by, reason),
-            Operation::Undo { to, past_point_of_no_return } => self.ask_for_undo(to, by, reason, past_point_of_no_return),
+            Operation::Undo { to, past_point_of_no_return } => {
+                self.ask_for_undo(to, by, reason, past_point_of_no_return)
+            }
             Operation::Retry { step, key } => self.retry(step, key, by, reason),
         }
     }
@@ -57,7 +65,7 @@ impl Turn<'_> {
         reason: Option<String>,
     ) -> Result<(), Rejected> {
         let place = self.asked_about(step, key)?;
-        if self.state().plan().step(place.0).manual().is_some() && !self.state().plan().step(place.0).is_approval() {
+        if self.state().at(place).open_request().is_some_and(|asked| asked.manual) {
             return self.resolve(step, key, Verdict::Done, fields, by, reason);
         }
         let choice = self.is_entitled(place, &by, choice)?;
@@ -72,11 +80,18 @@ impl Turn<'_> {
     fn asked_about(&self, step: &Name, key: Option<&Name>) -> Result<Place, Rejected> {
         let place = self.locate(step, key)?;
         let instance = self.state().at(place);
-        let asked = instance.status == Status::Pending && instance.open_request().is_some();
-        if !asked || self.state().outcome().is_some() || self.scheduler.in_flight.contains_key(&place) {
+        let request =
+            instance.open_request().filter(|_| instance.status == Status::Pending && self.is_asked_for(place));
+        let in_time = |asked: &event::ApprovalRequested| asked.expires_at.is_none_or(|at| self.now < at);
+        if !request.is_some_and(in_time) || self.scheduler.in_flight.contains_key(&place) {
             return Err(Rejected::NotAsked(self.label(place)));
         }
         Ok(place)
+    }
+
+    /// Whether this step may still start, so that it makes sense to decide about it.
+    fn is_asked_for(&self, place: Place) -> bool {
+        self.state().is_on_stage(place.0) && *self.state().stage() != Stage::Undoing
     }
 
     /// Whether this person may agree, in these words.
@@ -149,13 +164,20 @@ impl Turn<'_> {
         let instance = self.state().at(place);
         let status = instance.status;
         let in_doubt = matches!(status, Status::Unknown | Status::Stuck);
-        let asked = status == Status::Pending && instance.open_request().is_some_and(|asked| asked.manual);
+        if in_doubt && !self.state().is_on_stage(place.0) {
+            let stage = self.state().outcome().map_or("at its last steps", Outcome::as_str);
+            return Err(Rejected::Over(stage, "resolved"));
+        }
+        let instructed = instance.open_request().is_some_and(|asked| asked.manual);
+        let asked = status == Status::Pending && instructed && self.is_asked_for(place);
         let busy = self.scheduler.in_flight.contains_key(&place);
-        if busy || !(in_doubt || asked) || self.state().outcome().is_some() {
+        if busy || !(in_doubt || asked) {
             return Err(Rejected::NotInDoubt { step: self.label(place), status: status.as_str() });
         }
         match (asked, verdict) {
-            (true, Verdict::Done) => self.check_claim(place, fields.unwrap_or_else(|| Json::from(Value::Object(Map::new())))),
+            (true, Verdict::Done) => {
+                self.check_claim(place, fields.unwrap_or_else(|| Json::from(Value::Object(Map::new()))))
+            }
             (true, Verdict::NotDone) => return self.reject(step, key, by, reason),
             (false, Verdict::Done | Verdict::NotDone | Verdict::Skip) | (true, Verdict::Skip) => {
                 self.record(event::StepResolved { step: step.clone(), key: key.cloned(), verdict, by, reason });
@@ -180,7 +202,7 @@ impl Turn<'_> {
                 Ok(())
             }
             Stage::Undoing => Err(Rejected::Undoing),
-            Stage::Finally | Stage::Ended(_) => Err(Rejected::Over("its last steps run", "cancelled")),
+            Stage::Finally | Stage::Ended(_) => Err(Rejected::Over("at its last steps", "cancelled")),
         }
     }
 
@@ -198,9 +220,7 @@ impl Turn<'_> {
 
     fn retry(&mut self, step: Name, key: Option<Name>, by: Actor, reason: Option<String>) -> Result<(), Rejected> {
         let at = self.state().find(&step).ok_or_else(|| Rejected::NoSuchStep(String::from(step.as_str())))?;
-        if self.state().undo().is_some() {
-            return Err(Rejected::Over("what was done is undone", "tried again"));
-        }
+        self.may_go_back(at)?;
         let fits = |instance: &&crate::state::Instance| key.is_none() || instance.key == key;
         let mut named = self.state().instances(at).iter().filter(fits).peekable();
         if named.peek().is_none() && key.is_some() {
@@ -210,9 +230,27 @@ impl Turn<'_> {
             let status = self.state().status(at).as_str();
             return Err(Rejected::NotFailed { step: crate::ids::label(&step, key.as_ref()), status });
         }
+        let had_ended = self.state().outcome().is_some();
         self.record(event::RetryRequested { step, key, by, reason });
-        self.find_open_steps();
+        if had_ended {
+            self.find_everything();
+        } else {
+            self.find_open_steps();
+        }
         Ok(())
+    }
+
+    /// Whether the run can still go back to where this step is tried again.
+    fn may_go_back(&self, step: crate::StepIx) -> Result<(), Rejected> {
+        let state = self.state();
+        let is_main = !state.plan().is_finally(step);
+        match state.stage() {
+            Stage::Main if state.is_giving_up() => Err(Rejected::Over("being cancelled", "tried again")),
+            Stage::Undoing => Err(Rejected::Over("undone", "tried again")),
+            Stage::Finally if is_main => Err(Rejected::Over("at its last steps", "tried again")),
+            Stage::Ended(_) if is_main && state.undo().is_some() => Err(Rejected::Over("undone", "tried again")),
+            Stage::Main | Stage::Finally | Stage::Ended(_) => Ok(()),
+        }
     }
 
     pub(super) fn ended_as(&self) -> Outcome {

@@ -14,20 +14,8 @@ impl Turn<'_> {
     pub(super) fn failed(&mut self, place: Place, attempt: &Attempt, error: Failure) {
         let retry_at = self.retry_at(place, &error);
         self.record(event::StepFailed { attempt: attempt.clone(), error, retry_at });
-        match retry_at {
-            Some(at) => {
-                self.scheduler.due.insert((at, Due::Retry(place)));
-            }
-            None => self.failed_for_good(place),
-        }
-    }
-
-    /// What a final failure asks for beyond itself.
-    pub(super) fn failed_for_good(&mut self, place: Place) {
-        let plan = self.plan();
-        let asks_for_undo = plan.step(place.0).on_failure() == crate::plan::OnFailure::Undo;
-        if asks_for_undo && *self.state().stage() == Stage::Main && self.state().cancelled().is_none() {
-            self.scheduler.undo_plan.wanted_by = Some(place.0);
+        if let Some(at) = retry_at {
+            self.scheduler.due.insert((at, Due::Retry(place)));
         }
     }
 
@@ -39,14 +27,21 @@ impl Turn<'_> {
         let policy = step.retry()?;
         // An effect that is there and must not repeat is not repeated because a check of its result did not hold.
         let must_not = step.effect == Effect::Once && &*error.class == "verify" && error.left == Left::Partial;
-        if instance.tries >= policy.attempts_max || must_not || !policy.covers(error) || self.state().cancelled().is_some() {
+        if instance.tries >= policy.attempts_max || must_not || !policy.covers(error) || self.state().is_giving_up() {
             return None;
         }
         let pause_ms = policy.pause_ms(instance.tries, self.spread(place));
         let at = self.now.plus_ms(pause_ms);
+        self.is_before_deadline(place, at).then_some(at)
+    }
+
+    /// Whether a try at this time is within the step's `deadline`. An undo has none: it comes when the step is long over.
+    pub(super) fn is_before_deadline(&self, place: Place, at: Timestamp) -> bool {
+        let step = self.state().plan().step(place.0);
+        let instance = self.state().at(place);
         let deadline_ms = step.more.as_ref().and_then(|more| more.deadline_ms);
         let deadline = deadline_ms.map(|ms| instance.started_at.unwrap_or(self.now).plus_ms(ms));
-        deadline.is_none_or(|deadline| at < deadline).then_some(at)
+        instance.status == Status::Undoing || deadline.is_none_or(|deadline| at < deadline)
     }
 
     /// A number that differs between instances and tries, and is the same whenever it is asked for: the source of jitter.
@@ -56,7 +51,8 @@ impl Turn<'_> {
         let words = [self.state().run().as_str(), self.state().plan().step(place.0).id.as_str(), key];
         let seed = words.iter().flat_map(|word| word.bytes()).chain(instance.tries.to_le_bytes());
         // FNV-1a, then a finaliser so that near seeds differ in every bit.
-        let hash = seed.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let hash =
+            seed.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32
     }
 
@@ -100,7 +96,6 @@ impl Turn<'_> {
     pub(super) fn refuse(&mut self, place: Place, error: Failure) {
         let attempt = self.next_attempt(place, crate::ids::Purpose::Do);
         self.record(event::StepFailed { attempt, error, retry_at: None });
-        self.failed_for_good(place);
     }
 
     fn run_timed_out(&mut self) {

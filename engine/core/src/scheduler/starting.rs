@@ -1,11 +1,12 @@
 //! Which steps start, and when: conditions, instances, approvals, room, mutexes.
 
 use super::{Due, IN_FLIGHT_MAX, Turn, failure};
-use crate::event;
+use crate::event::{self, Item};
 use crate::ids::{Name, Purpose, StepIx};
 use crate::input::{Command, Left};
+use crate::plan::Plan;
 use crate::state::{Place, Stage, Status};
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -47,9 +48,10 @@ impl Turn<'_> {
 
     /// A step all of whose needs are settled well.
     fn enter(&mut self, step: StepIx) {
-        let in_stage = self.state().plan().is_finally(step) == (*self.state().stage() == Stage::Finally);
-        let allowed = self.scheduler.allowed.get(step.at()).copied().unwrap_or(true);
-        if !in_stage || !allowed || self.state().waits(step) || self.state().is_released(step) {
+        // `--until` leaves out main steps only: the last steps run at every end.
+        let allowed =
+            self.state().plan().is_finally(step) || self.scheduler.allowed.get(step.at()).copied().unwrap_or(true);
+        if !self.state().is_on_stage(step) || !allowed || self.state().waits(step) || self.state().is_released(step) {
             return;
         }
         if !self.is_touched(step) && !self.passes_conditions(step) {
@@ -64,9 +66,15 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether any instance of a step has begun, so that its condition was judged before.
+    /// Whether a step was given its instances or has begun, so that its condition was judged before.
     fn is_touched(&self, step: StepIx) -> bool {
-        self.state().instances(step).iter().any(|instance| instance.status != Status::Pending || instance.more.is_some())
+        let has_items = self.state().plan().step(step).for_each().is_some() && self.state().is_expanded(step);
+        has_items
+            || self
+                .state()
+                .instances(step)
+                .iter()
+                .any(|instance| instance.status != Status::Pending || instance.more.is_some())
     }
 
     fn passes_conditions(&mut self, step: StepIx) -> bool {
@@ -95,7 +103,11 @@ impl Turn<'_> {
 
     /// Gives a `for_each` step its instances.
     fn expand(&mut self, step: StepIx) -> bool {
-        match self.expressions.items(self.where_is((step, 0))) {
+        let items = self.expressions.items(self.where_is((step, 0))).and_then(|items| match twice(&items) {
+            Some(key) => Err(alloc::format!("two instances have the key `{key}`")),
+            None => Ok(items),
+        });
+        match items {
             Ok(items) => {
                 let id = self.plan().step(step).id.clone();
                 self.record(event::StepExpanded { step: id, items });
@@ -112,7 +124,13 @@ impl Turn<'_> {
     fn fails_unstarted(&mut self, step: StepIx, class: &str, message: String) {
         let id = self.plan().step(step).id.clone();
         let epoch = self.state().epoch();
-        let attempt = crate::Attempt { step: id, key: None, purpose: Purpose::Do, number: self.state().attempts(step) + 1, epoch };
+        let attempt = crate::Attempt {
+            step: id,
+            key: None,
+            purpose: Purpose::Do,
+            number: self.state().attempts(step) + 1,
+            epoch,
+        };
         let error = failure(class, message, Left::Nothing);
         self.record(event::StepFailed { attempt, error, retry_at: None });
     }
@@ -125,23 +143,27 @@ impl Turn<'_> {
         }
         let plan = self.plan();
         let step = plan.step(place.0);
-        let asks = step.approval().is_some() || step.manual().is_some();
-        if asks && instance.more.as_ref().is_none_or(|more| more.asked.is_none()) {
-            self.ask(place);
-            return;
-        }
-        if asks && !instance.is_approved() {
-            return;
-        }
-        if step.is_approval() {
-            self.approval_is_given(place);
-        } else {
-            self.scheduler.ready.insert(place);
+        let asked = instance.more.as_ref().and_then(|more| more.asked.as_ref());
+        let instructed = asked.is_some_and(|asked| asked.manual);
+        match asked {
+            // The refusal is recorded, but what follows from it was lost.
+            Some(_) if instance.is_refused() => {
+                self.refuse(place, failure("rejected", "it was refused", Left::Nothing))
+            }
+            None if step.approval().is_some() => self.ask(place, false),
+            None if step.manual().is_some() => self.ask(place, true),
+            Some(_) if !instance.is_approved() || instructed => {}
+            // Allowed first, then carried out.
+            Some(_) if step.manual().is_some() => self.ask(place, true),
+            Some(_) if step.is_approval() => self.approval_is_given(place),
+            None | Some(_) => {
+                self.scheduler.ready.insert(place);
+            }
         }
     }
 
-    /// Puts a question before a person.
-    fn ask(&mut self, place: Place) {
+    /// Puts a question before a person: may it start, or the instructions that the person carries out.
+    fn ask(&mut self, place: Place, manual: bool) {
         let plan = self.plan();
         let step = plan.step(place.0);
         let shown = match self.expressions.prompt(self.where_is(place)) {
@@ -153,13 +175,13 @@ impl Turn<'_> {
                 return;
             }
         };
-        let approval = step.approval();
+        let approval = step.approval().filter(|_| !manual);
         let expires_at = approval.and_then(|approval| approval.expires_ms).map(|ms| self.now.plus_ms(ms));
         let fields = approval.and_then(|approval| approval.fields.clone());
         self.record(event::ApprovalRequested {
             step: step.id.clone(),
             key: self.key(place),
-            manual: approval.is_none(),
+            manual,
             prompt: shown.prompt,
             choices: approval.map(|approval| approval.choices.clone()).unwrap_or_default(),
             approvers: approval.map_or(1, |approval| approval.approvers),
@@ -176,11 +198,16 @@ impl Turn<'_> {
     /// Starts what is ready while there is room.
     fn start_ready(&mut self) {
         let plan = self.plan();
-        let room = plan.limits.max_parallel.map_or(IN_FLIGHT_MAX, |most| most as usize);
+        let room = room(&plan);
         while self.scheduler.in_flight.len() < room {
             let Some(place) = self.scheduler.ready.pop_first() else { return };
+            if !self.may_try(place) {
+                self.unlock(place);
+                self.wake(plan.step(place.0).locks());
+                continue;
+            }
             if !self.has_room_in_step(place) {
-                self.scheduler.queued.entry(place.0).or_default().push_back(place.1);
+                self.scheduler.queued.entry(place.0).or_default().insert(place.1);
                 continue;
             }
             if !self.has_mutexes(place) {
@@ -193,10 +220,25 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether an instance still waits for a try: between being found ready and now, a person or another path may have settled it.
+    fn may_try(&self, place: Place) -> bool {
+        let waits = match self.state().at(place).status {
+            Status::Pending | Status::Running | Status::Unknown => true,
+            Status::Done
+            | Status::Failed
+            | Status::Skipped
+            | Status::Blocked
+            | Status::Undoing
+            | Status::Undone
+            | Status::Stuck => false,
+        };
+        waits && self.state().is_on_stage(place.0) && !self.scheduler.in_flight.contains_key(&place)
+    }
+
     fn has_room_in_step(&self, place: Place) -> bool {
         let most = self.state().plan().step(place.0).for_each().and_then(|each| each.max_parallel);
         let running = self.scheduler.running_of.get(&place.0).copied().unwrap_or(0);
-        most.is_none_or(|most| running < most)
+        most.is_none_or(|most| running < most.max(1))
     }
 
     /// Whether an instance holds its mutexes; asks for them if it does not.
@@ -206,13 +248,13 @@ impl Turn<'_> {
         if names.is_empty() {
             return true;
         }
-        match self.scheduler.locking.get(&place) {
-            Some(held) => return *held,
-            None if names.iter().any(|name| self.scheduler.mutexes.contains_key(name)) => {
-                self.scheduler.contended.insert(place);
-                return false;
-            }
-            None => {}
+        if let Some(held) = self.scheduler.locking.get(&place) {
+            return *held;
+        }
+        if let Some(taken) = names.iter().find(|name| self.scheduler.mutexes.contains_key(*name)) {
+            self.scheduler.contended.entry(taken.clone()).or_default().insert(place);
+            self.wake(names);
+            return false;
         }
         for name in names {
             self.scheduler.mutexes.insert(name.clone(), place);
@@ -240,22 +282,50 @@ impl Turn<'_> {
         if self.scheduler.locking.remove(&place).is_none() {
             return;
         }
-        self.scheduler.mutexes.retain(|_, holder| *holder != place);
+        let plan = self.plan();
+        let names = plan.step(place.0).locks();
+        for name in names {
+            self.scheduler.mutexes.remove(name);
+        }
         let (step, key) = (self.id(place), self.key(place));
         self.command(Command::Unlock { step, key });
-        let waiting = core::mem::take(&mut self.scheduler.contended);
-        self.scheduler.ready.extend(waiting);
+        self.wake(names);
+    }
+
+    /// The first in line for each of these mutexes that is free may try for it. One only: the next is woken when that
+    /// one lets go, or finds that another of its mutexes is taken.
+    fn wake(&mut self, names: &[Name]) {
+        for name in names {
+            if self.scheduler.mutexes.contains_key(name) {
+                continue;
+            }
+            let Some(line) = self.scheduler.contended.get_mut(name) else { continue };
+            self.scheduler.ready.extend(line.pop_first());
+            if line.is_empty() {
+                self.scheduler.contended.remove(name);
+            }
+        }
     }
 
     /// Forgets what waits to start: the run is ending.
     pub(super) fn clear_waiting(&mut self) {
-        self.scheduler.ready.clear();
         self.scheduler.contended.clear();
-        self.scheduler.queued.values_mut().for_each(VecDeque::clear);
+        self.scheduler.queued.clear();
         let locking: Vec<Place> = self.scheduler.locking.keys().copied().collect();
         for place in locking {
             self.unlock(place);
         }
         self.scheduler.ready.clear();
     }
+}
+
+/// Attempts that may be in flight at the same time.
+pub(super) fn room(plan: &Plan) -> usize {
+    plan.limits.max_parallel.map_or(IN_FLIGHT_MAX, |most| most.max(1) as usize)
+}
+
+/// A key that two instances have.
+fn twice(items: &[Item]) -> Option<&Name> {
+    let mut seen = BTreeSet::new();
+    items.iter().map(|item| &item.key).find(|key| !seen.insert(*key))
 }

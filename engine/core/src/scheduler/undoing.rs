@@ -5,9 +5,9 @@ use crate::Effect;
 use crate::event;
 use crate::ids::{Attempt, Name, Purpose, Seq, StepIx};
 use crate::input::{Actor, Failure, Left, Result as Report};
-use crate::plan::{Plan, Undo};
-use crate::state::{Place, Stage, Status};
-use alloc::collections::BTreeMap;
+use crate::plan::{OnFailure, Plan, Undo};
+use crate::state::{Instance, Place, Stage, Status};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -15,10 +15,10 @@ use alloc::vec::Vec;
 /// What is still to be reversed in this tenure.
 #[derive(Debug, Default)]
 pub(super) struct UndoPlan {
-    /// The step whose `on_failure` asked for it.
-    pub(super) wanted_by: Option<StepIx>,
     /// Instances by depth in the graph; `None` until made.
     levels: Option<BTreeMap<u32, Vec<Place>>>,
+    /// Instances whose undo may start as soon as there is room.
+    ready: BTreeSet<Place>,
 }
 
 impl Turn<'_> {
@@ -33,7 +33,7 @@ impl Turn<'_> {
             return Err(Rejected::Undoing);
         }
         if *self.state().stage() == Stage::Finally {
-            return Err(Rejected::Over("its last steps run", "undone before they end"));
+            return Err(Rejected::Over("at its last steps", "undone"));
         }
         let from = match &to {
             None => Seq(0),
@@ -45,8 +45,12 @@ impl Turn<'_> {
         if self.reversible(from).is_empty() && self.scheduler.in_flight.is_empty() {
             return Err(Rejected::NothingToUndo);
         }
+        let had_ended = self.state().outcome().is_some();
         self.record(event::UndoRequested { to, by: Some(by), reason, past_point_of_no_return });
         self.scheduler.undo_plan = UndoPlan::default();
+        if had_ended {
+            self.find_everything();
+        }
         Ok(())
     }
 
@@ -61,10 +65,15 @@ impl Turn<'_> {
     fn point_passed(&self, from: Seq) -> Option<String> {
         let plan = self.state().plan();
         let mut points = plan.places().filter(|(_, step)| step.is_point_of_no_return());
-        let passed = |at: StepIx| {
-            self.state().instances(at).iter().any(|one| one.status != Status::Pending && one.status != Status::Undone && one.intents > 0 && (one.done_seq >= from))
+        let passed = |one: &Instance| match one.status {
+            Status::Done | Status::Undoing | Status::Stuck => one.done_seq >= from,
+            Status::Running | Status::Unknown => true,
+            Status::Failed => one.intents > 0 && one.error().is_none_or(|error| error.left == Left::Partial),
+            Status::Pending | Status::Skipped | Status::Blocked | Status::Undone => false,
         };
-        points.find(|(at, _)| passed(*at)).map(|(_, step)| String::from(step.id.as_str()))
+        points
+            .find(|(at, _)| self.state().instances(*at).iter().any(passed))
+            .map(|(_, step)| String::from(step.id.as_str()))
     }
 
     /// What is done since a record and knows how to be reversed.
@@ -87,7 +96,8 @@ impl Turn<'_> {
         let from = self.state().undo().map_or(Seq(0), |undo| undo.from);
         let depths = depths(self.state().plan());
         let mut levels: BTreeMap<u32, Vec<Place>> = BTreeMap::new();
-        for place in self.reversible(from) {
+        let kept = |place: &Place| self.state().undo().is_some_and(|undo| undo.keeps(*place));
+        for place in self.reversible(from).into_iter().filter(|place| !kept(place)) {
             levels.entry(depths[place.0.at()]).or_default().push(place);
         }
         self.scheduler.undo_plan.levels = Some(levels);
@@ -95,38 +105,68 @@ impl Turn<'_> {
 
     /// Goes on with an undo as far as it can without hearing from the world.
     pub(super) fn advance_undo(&mut self) {
-        if !self.scheduler.in_flight.is_empty() || self.scheduler.interrupting.is_some() || self.state().is_paused() {
+        if self.scheduler.interrupting.is_some() || self.state().is_paused() {
             return;
         }
-        if self.scheduler.undo_plan.wanted_by.is_some() && *self.state().stage() == Stage::Main {
-            self.begin_wanted_undo();
+        if let Some(step) = self.wanted_undo() {
+            self.begin_wanted_undo(step);
         }
-        if *self.state().stage() != Stage::Undoing || self.someone(Status::Unknown) || self.someone(Status::Stuck) {
+        if *self.state().stage() != Stage::Undoing {
             return;
         }
         if self.scheduler.undo_plan.levels.is_none() {
+            // What is in flight or in doubt may yet turn out to be done, and is then reversed as well.
+            if !self.scheduler.in_flight.is_empty() || self.someone(Status::Unknown) {
+                return;
+            }
             self.abandon_retries();
             self.clear_waiting();
             self.plan_undo();
         }
-        if self.someone(Status::Undoing) {
-            return;
-        }
-        let deepest = self.scheduler.undo_plan.levels.as_mut().and_then(BTreeMap::pop_last);
-        for place in deepest.map(|(_, places)| places).unwrap_or_default() {
-            self.start_undo(place);
+        self.start_undos();
+        if self.scheduler.in_flight.is_empty() && self.level_is_over() {
+            let deepest = self.scheduler.undo_plan.levels.as_mut().and_then(BTreeMap::pop_last);
+            self.scheduler.undo_plan.ready.extend(deepest.into_iter().flat_map(|(_, places)| places));
+            self.start_undos();
         }
     }
 
-    /// A step's `on_failure = "undo"`: what was done is reversed, unless the point of no return is passed.
-    fn begin_wanted_undo(&mut self) {
-        let Some(step) = self.scheduler.undo_plan.wanted_by.take() else { return };
-        if self.point_passed(Seq(0)).is_some() || self.reversible(Seq(0)).is_empty() {
-            return;
+    fn level_is_over(&self) -> bool {
+        self.scheduler.undo_plan.ready.is_empty() && !self.someone(Status::Undoing) && !self.someone(Status::Stuck)
+    }
+
+    /// Starts what may be reversed now, while there is room.
+    fn start_undos(&mut self) {
+        let room = super::starting::room(self.state().plan());
+        while self.scheduler.in_flight.len() < room {
+            let Some(place) = self.scheduler.undo_plan.ready.pop_first() else { return };
+            let waits = matches!(self.state().at(place).status, Status::Done | Status::Undoing);
+            if waits && !self.scheduler.in_flight.contains_key(&place) {
+                self.start_undo(place);
+            }
         }
+    }
+
+    /// The failed step whose `on_failure` is to reverse what was done, if the main steps have come to rest and
+    /// there is something to reverse on this side of the point of no return. Read off the state, so that no crash loses it.
+    pub(super) fn wanted_undo(&self) -> Option<StepIx> {
+        let state = self.state();
+        let rests = *state.stage() == Stage::Main && self.scheduler.in_flight.is_empty() && state.cancelled().is_none();
+        let step = state.halted_by().find(|step| rests && state.plan().step(*step).on_failure() == OnFailure::Undo)?;
+        (self.point_passed(Seq(0)).is_none() && !self.reversible(Seq(0)).is_empty()).then_some(step)
+    }
+
+    /// The point of no return that kept a failed step's `on_failure` from reversing what was done.
+    pub(super) fn undo_was_refused(&self) -> Option<String> {
+        let state = self.state();
+        let wanted = state.halted_by().any(|step| state.plan().step(step).on_failure() == OnFailure::Undo);
+        if wanted && state.undo().is_none() { self.point_passed(Seq(0)) } else { None }
+    }
+
+    fn begin_wanted_undo(&mut self, step: StepIx) {
         let reason = Some(alloc::format!("`{}` failed, and its `on_failure` is `undo`", self.plan().step(step).id));
         self.record(event::UndoRequested { to: None, by: None, reason, past_point_of_no_return: false });
-        self.scheduler.undo_plan.levels = None;
+        self.scheduler.undo_plan = UndoPlan::default();
     }
 
     pub(super) fn someone(&self, status: Status) -> bool {
@@ -144,9 +184,8 @@ impl Turn<'_> {
 
     /// Another try at an undo.
     pub(super) fn undo_again(&mut self, place: Place) {
-        let waits = self.state().at(place).status == Status::Undoing && !self.scheduler.in_flight.contains_key(&place);
-        if waits && !self.scheduler.interrupting.is_some() {
-            self.start_undo(place);
+        if self.state().at(place).status == Status::Undoing {
+            self.scheduler.undo_plan.ready.insert(place);
         }
     }
 
@@ -177,7 +216,9 @@ impl Turn<'_> {
 
     pub(super) fn undo_tried(&mut self, place: Place, attempt: &Attempt, result: Report) {
         match result {
-            Report::Done(output) | Report::NotDone(output) => self.record(event::UndoDone { attempt: attempt.clone(), output }),
+            Report::Done(output) | Report::NotDone(output) => {
+                self.record(event::UndoDone { attempt: attempt.clone(), output })
+            }
             Report::Failed(error) => self.undo_failed(place, attempt, error, true),
             Report::Unknown(error) => {
                 let repeats = self.undo_repeats(place);
@@ -197,14 +238,15 @@ impl Turn<'_> {
     /// Whether an undo has nothing left to do.
     pub(super) fn undo_is_over(&self) -> bool {
         let levels = self.scheduler.undo_plan.levels.as_ref();
-        levels.is_some_and(BTreeMap::is_empty) && !self.someone(Status::Undoing) && !self.someone(Status::Stuck)
+        levels.is_some_and(BTreeMap::is_empty) && self.level_is_over()
     }
 }
 
 /// Each step's distance from the furthest root.
 fn depths(plan: &Plan) -> Vec<u32> {
     let mut depths = vec![0_u32; plan.steps.len()];
-    let mut waiting: Vec<u32> = plan.steps.iter().map(|step| u32::try_from(step.needs.len()).unwrap_or(u32::MAX)).collect();
+    let mut waiting: Vec<u32> =
+        plan.steps.iter().map(|step| u32::try_from(step.needs.len()).unwrap_or(u32::MAX)).collect();
     let mut dependents: Vec<Vec<StepIx>> = vec![Vec::new(); plan.steps.len()];
     for (at, step) in plan.places() {
         for need in &step.needs {

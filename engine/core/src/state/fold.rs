@@ -6,6 +6,7 @@ use crate::ids::{Attempt, Name, Seq, StepIx, Timestamp};
 use crate::input::Verdict;
 use crate::json::Output;
 use crate::plan::{OnFailure, Plan, SEMANTICS, place, sha256_hex};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -56,8 +57,7 @@ impl RunState {
                 self.engine = Some(event.engine.clone());
                 self.interrupted = false;
                 if event.go_on {
-                    self.paused = false;
-                    self.until_holds = false;
+                    self.end_pause();
                 }
                 Ok(())
             }
@@ -84,7 +84,8 @@ impl RunState {
             }
             Event::StepUnknown(event) => {
                 let place = self.attempted(seq, &event.attempt)?;
-                let askable = self.plan().step(place.0).effect != crate::Effect::Once && self.plan().step(place.0).can_probe();
+                let askable =
+                    self.plan().step(place.0).effect != crate::Effect::Once && self.plan().step(place.0).can_probe();
                 let rerun = self.plan().step(place.0).effect < crate::Effect::Probe;
                 let instance = self.at_mut(place);
                 instance.status = Status::Unknown;
@@ -136,14 +137,16 @@ impl RunState {
                 Ok(())
             }
             Event::RunUnpaused(_) => {
-                self.paused = false;
+                self.end_pause();
                 Ok(())
             }
             Event::CancelRequested(event) => {
+                // Who gives a paused run up wants its last steps to run.
+                self.paused = false;
                 self.cancelled = Some((event.by.clone(), event.reason.clone()));
                 Ok(())
             }
-            Event::RetryRequested(event) => self.retry_requested(seq, event),
+            Event::RetryRequested(event) => self.retry_requested(seq, at, event),
             Event::UndoRequested(event) => self.undo_requested(seq, event),
             Event::UndoIntent(event) => {
                 let place = self.started(seq, &event.attempt, at)?;
@@ -214,6 +217,7 @@ impl RunState {
         self.path.clone_from(&event.path);
         self.started_by = Some(event.by.clone());
         self.started_at = at;
+        self.timed_from = at;
         self.until_holds = plan.until.is_some();
         self.main_open = plan.main_count;
         self.steps = plan.places().map(|(at, step)| StepState::new(&plan, at, step.for_each().is_some())).collect();
@@ -222,13 +226,29 @@ impl RunState {
         Ok(())
     }
 
+    /// A person said to go on: a pause ends, and so does `--until` where it was what paused the run.
+    fn end_pause(&mut self) {
+        let reached = self.plan().until.is_some_and(|until| self.is_released(until));
+        if self.paused && reached {
+            self.until_holds = false;
+        }
+        self.paused = false;
+    }
+
     fn step_expanded(&mut self, seq: Seq, event: &event::StepExpanded) -> Result<(), Corrupt> {
         let (step, _) = self.place_of_step(seq, &event.step)?;
         let state = &mut self.steps[step.at()];
+        let (attempts, intents) = state.numbers_used;
         state.instances = event
             .items
             .iter()
-            .map(|item| Instance { key: Some(item.key.clone()), item: Some(item.item.clone()), ..Instance::new() })
+            .map(|item| Instance {
+                key: Some(item.key.clone()),
+                item: Some(item.item.clone()),
+                attempts,
+                intents,
+                ..Instance::new()
+            })
             .collect();
         let count = u32::try_from(event.items.len()).unwrap_or(u32::MAX);
         state.keys = (0..count).collect();
@@ -294,6 +314,9 @@ impl RunState {
                 // Left as it is: its effect stays in the world, and the undo goes on without it.
                 instance.status = Status::Done;
                 self.active.remove(&place);
+                if let Some(undo) = &mut self.undo {
+                    undo.kept.insert(place);
+                }
             }
             (false, Verdict::Done) => self.finish_well(place, Status::Done, Output::null(), seq, at),
             (false, Verdict::NotDone) => {
@@ -315,14 +338,18 @@ impl RunState {
         Ok(())
     }
 
-    fn retry_requested(&mut self, seq: Seq, event: &event::RetryRequested) -> Result<(), Corrupt> {
+    fn retry_requested(&mut self, seq: Seq, at: Timestamp, event: &event::RetryRequested) -> Result<(), Corrupt> {
         let (step, _) = self.place_of_step(seq, &event.step)?;
+        // Whoever retries one step wants the run to go on, although another may still be failed.
+        self.halting.clear();
         for instance in 0..self.steps[step.at()].instances.len() {
             let state = &mut self.steps[step.at()].instances[instance];
             if state.status != Status::Failed || (event.key.is_some() && state.key != event.key) {
                 continue;
             }
             state.status = Status::Pending;
+            // Its deadline counts anew.
+            state.started_at = None;
             state.ended_at = None;
             state.more = None;
             // A new intent: whatever keeps the old key must not take this for a repetition.
@@ -333,8 +360,13 @@ impl RunState {
         let stands_for_all = self.plan().step(step).for_each().is_some()
             && self.steps[step.at()].instances.first().is_some_and(|instance| instance.key.is_none());
         if stands_for_all {
-            self.steps[step.at()].instances.clear();
-            self.steps[step.at()].expanded = false;
+            let state = &mut self.steps[step.at()];
+            state.numbers_used = state.highest_numbers();
+            state.instances.clear();
+            state.expanded = false;
+        }
+        if self.outcome().is_some() {
+            self.timed_from = at;
         }
         if !self.plan().is_finally(step) {
             self.reopen_main();
@@ -359,12 +391,13 @@ impl RunState {
             for instance in 0..self.steps[at.at()].instances.len() {
                 self.active.remove(&(at, u32::try_from(instance).unwrap_or(u32::MAX)));
             }
-            let attempts: Vec<(u32, u32)> = self.steps[at.at()].instances.iter().map(|old| (old.attempts, old.intents)).collect();
-            self.steps[at.at()] = StepState::new(&plan, at, plan.step(at).for_each().is_some());
             // Attempts and intents go on rising: a key that was used once is not used for another effect.
-            for (instance, (attempts, intents)) in self.steps[at.at()].instances.iter_mut().zip(attempts) {
-                instance.attempts = attempts;
-                instance.intents = intents;
+            let (attempts, intents) = self.steps[at.at()].highest_numbers();
+            let numbers = (attempts, intents + 1);
+            let state = StepState::new(&plan, at, plan.step(at).for_each().is_some());
+            self.steps[at.at()] = StepState { numbers_used: numbers, ..state };
+            for instance in &mut self.steps[at.at()].instances {
+                (instance.attempts, instance.intents) = numbers;
             }
         }
     }
@@ -374,12 +407,20 @@ impl RunState {
             None => Seq(0),
             Some(to) => {
                 let (step, _) = self.place_of_step(seq, to)?;
-                self.instances(step).iter().map(|instance| instance.done_seq).filter(|seq| seq.0 > 0).min().unwrap_or(seq)
+                self.instances(step)
+                    .iter()
+                    .map(|instance| instance.done_seq)
+                    .filter(|seq| seq.0 > 0)
+                    .min()
+                    .unwrap_or(seq)
             }
         };
         let after_end = self.outcome().is_some();
-        self.undo = Some(UndoScope { from, by: event.by.clone(), after_end });
+        self.undo = Some(UndoScope { from, by: event.by.clone(), after_end, kept: BTreeSet::new() });
         self.stage = Stage::Undoing;
+        // How it ends is open again, and whoever undoes a paused run wants it undone.
+        self.main_outcome = None;
+        self.paused = false;
         self.ended_at = None;
         Ok(())
     }
@@ -463,13 +504,8 @@ impl RunState {
         }
     }
 
-    /// One more instance failed for good; the first one blocks whoever needs the step.
+    /// One more instance failed for good: it may stop the run, and the first one blocks whoever needs the step.
     fn turned_bad(&mut self, step: StepIx) {
-        let state = &mut self.steps[step.at()];
-        state.failed += 1;
-        if state.failed > 1 {
-            return;
-        }
         let plan = self.plan_shared();
         if !plan.is_finally(step) {
             match plan.step(step).on_failure() {
@@ -479,7 +515,11 @@ impl RunState {
                 OnFailure::Continue => {}
             }
         }
-        self.spread(step, true);
+        let state = &mut self.steps[step.at()];
+        state.failed += 1;
+        if state.failed == 1 {
+            self.spread(step, true);
+        }
     }
 
     fn turned_good_again(&mut self, step: StepIx) {
@@ -488,7 +528,6 @@ impl RunState {
         if state.failed > 0 {
             return;
         }
-        self.halting.remove(&step);
         self.spread(step, false);
     }
 
@@ -504,7 +543,8 @@ impl RunState {
                 if was_blocked == (state.bad_needs > 0) {
                     continue;
                 }
-                let (was, is) = if blocks { (Status::Pending, Status::Blocked) } else { (Status::Blocked, Status::Pending) };
+                let (was, is) =
+                    if blocks { (Status::Pending, Status::Blocked) } else { (Status::Blocked, Status::Pending) };
                 for instance in &mut state.instances {
                     if instance.status == was {
                         instance.status = is;
@@ -531,11 +571,7 @@ impl RunState {
 
     /// The index of an instance.
     pub(crate) fn locate(&self, step: StepIx, key: Option<&Name>) -> Option<u32> {
-        let state = &self.steps[step.at()];
-        let at = match key {
-            None => state.instances.iter().position(|instance| instance.key.is_none())?,
-            Some(key) => state.by_key(key)?,
-        };
+        let (at, _) = self.instance(step, key.map(Name::as_str))?;
         u32::try_from(at).ok()
     }
 
@@ -557,12 +593,20 @@ impl StepState {
             skipped: false,
             released: false,
             keys: Vec::new(),
+            numbers_used: (0, 0),
         }
     }
 
-    fn by_key(&self, key: &Name) -> Option<usize> {
-        let at = self.keys.binary_search_by(|at| self.instances[*at as usize].key.as_ref().cmp(&Some(key))).ok()?;
+    pub(super) fn by_key(&self, key: &str) -> Option<usize> {
+        let at = self.keys.binary_search_by(|at| self.instances[*at as usize].key.as_deref().cmp(&Some(key))).ok()?;
         Some(self.keys[at] as usize)
+    }
+
+    /// The highest attempt and intent of its instances, those before included.
+    fn highest_numbers(&self) -> (u32, u32) {
+        let highest =
+            |before: u32, number: fn(&Instance) -> u32| self.instances.iter().map(number).fold(before, u32::max);
+        (highest(self.numbers_used.0, |one| one.attempts), highest(self.numbers_used.1, |one| one.intents))
     }
 }
 

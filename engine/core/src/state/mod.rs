@@ -193,6 +193,8 @@ struct StepState {
     released: bool,
     /// The instances' indexes, sorted by key.
     keys: Vec<u32>,
+    /// Attempts and intents of an earlier end's instances: new ones count on from there.
+    numbers_used: (u32, u32),
 }
 
 /// An undo that was asked for.
@@ -204,6 +206,15 @@ pub struct UndoScope {
     pub by: Option<Actor>,
     /// Whether it was asked for after the run had come to its end.
     pub after_end: bool,
+    /// Instances whose undo an operator gave up: they stay done.
+    kept: BTreeSet<Place>,
+}
+
+impl UndoScope {
+    /// Whether an operator said that this instance stays as it is.
+    pub(crate) fn keeps(&self, place: Place) -> bool {
+        self.kept.contains(&place)
+    }
 }
 
 /// What a run's records add up to.
@@ -218,6 +229,8 @@ pub struct RunState {
     path: Option<String>,
     started_by: Option<Actor>,
     started_at: Timestamp,
+    /// Since when `limits.timeout` counts: the start, or the retry that reopened the run.
+    timed_from: Timestamp,
     ended_at: Option<Timestamp>,
     plan: Option<Arc<Plan>>,
     graph: Graph,
@@ -256,6 +269,7 @@ impl Default for RunState {
             path: None,
             started_by: None,
             started_at: Timestamp(0),
+            timed_from: Timestamp(0),
             ended_at: None,
             plan: None,
             graph: Graph::default(),
@@ -458,7 +472,12 @@ impl RunState {
     /// One instance, by key.
     #[must_use]
     pub fn instance(&self, step: StepIx, key: Option<&str>) -> Option<(usize, &Instance)> {
-        self.instances(step).iter().enumerate().find(|(_, instance)| instance.key.as_deref() == key)
+        let state = &self.steps[step.at()];
+        let at = match key {
+            None => state.instances.iter().position(|instance| instance.key.is_none())?,
+            Some(key) => state.by_key(key)?,
+        };
+        Some((at, state.instances.get(at)?))
     }
 
     /// Whether a `for_each` step has its instances.
@@ -475,7 +494,13 @@ impl RunState {
             return Status::Skipped;
         }
         if !state.expanded {
-            return if state.bad_needs > 0 { Status::Blocked } else if state.failed > 0 { Status::Failed } else { Status::Pending };
+            return if state.bad_needs > 0 {
+                Status::Blocked
+            } else if state.failed > 0 {
+                Status::Failed
+            } else {
+                Status::Pending
+            };
         }
         let mut seen = state.instances.iter().map(|instance| instance.status);
         let Some(first) = seen.next() else { return Status::Done };
@@ -508,6 +533,25 @@ impl RunState {
 
     pub(crate) fn finally_ran(&self) -> bool {
         self.finally_ran
+    }
+
+    /// Since when `limits.timeout` counts.
+    pub(crate) fn timed_from(&self) -> Timestamp {
+        self.timed_from
+    }
+
+    /// Whether the run is in the part of its life in which this step acts, is asked about and is settled.
+    pub(crate) fn is_on_stage(&self, step: StepIx) -> bool {
+        match self.stage {
+            Stage::Main | Stage::Undoing => !self.plan().is_finally(step),
+            Stage::Finally => self.plan().is_finally(step),
+            Stage::Ended(_) => false,
+        }
+    }
+
+    /// Whether the main steps were given up and are being brought to their end.
+    pub(crate) fn is_giving_up(&self) -> bool {
+        self.stage == Stage::Main && self.cancelled.is_some()
     }
 
     pub(crate) fn waits(&self, step: StepIx) -> bool {
@@ -571,8 +615,14 @@ impl Instance {
     #[must_use]
     pub fn is_approved(&self) -> bool {
         self.more.as_ref().is_some_and(|more| {
-            !more.refused && more.asked.as_ref().is_some_and(|asked| more.granted.len() as u64 >= u64::from(asked.approvers))
+            !more.refused
+                && more.asked.as_ref().is_some_and(|asked| more.granted.len() as u64 >= u64::from(asked.approvers))
         })
+    }
+
+    /// Whether somebody refused, or nobody answered in time.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.refused)
     }
 
     /// Whether only a person can say how it ended.

@@ -1,6 +1,6 @@
 //! What only a person can settle, read off the state as often as anybody asks.
 
-use super::{RunState, Status};
+use super::{RunState, Stage, Status};
 use crate::event::ApprovalRequested;
 use crate::ids::{Name, StepIx};
 use crate::input::Failure;
@@ -51,10 +51,11 @@ pub struct Question<'a> {
 }
 
 impl RunState {
-    /// What only a person can settle, in the plan's order. Empty once the run has come to its end.
+    /// What only a person can settle, in the plan's order: of the part of its life that the run is in, so none once it
+    /// has come to its end.
     pub fn questions(&self) -> impl Iterator<Item = Question<'_>> {
-        let open = self.outcome().is_none();
-        self.active.iter().filter(move |_| open).filter_map(|place| self.question(place.0, place.1 as usize))
+        let on_stage = self.active.iter().filter(|place| self.is_on_stage(place.0));
+        on_stage.filter_map(|place| self.question(place.0, place.1 as usize))
     }
 
     fn question(&self, step: StepIx, at: usize) -> Option<Question<'_>> {
@@ -63,6 +64,8 @@ impl RunState {
         let kind = match instance.status {
             Status::Stuck => QuestionKind::Stuck,
             Status::Unknown if instance.needs_verdict() => QuestionKind::Verdict,
+            // What is being reversed does not start any more.
+            Status::Pending if self.stage == Stage::Undoing => return None,
             Status::Pending if asked.is_some_and(|asked| asked.manual) => QuestionKind::Manual,
             Status::Pending if asked.is_some() => QuestionKind::Approval,
             Status::Unknown
@@ -75,6 +78,13 @@ impl RunState {
             | Status::Undoing
             | Status::Undone => return None,
         };
-        Some(Question { kind, step, id: &self.plan().step(step).id, key: instance.key.as_ref(), asked, error: instance.error() })
+        Some(Question {
+            kind,
+            step,
+            id: &self.plan().step(step).id,
+            key: instance.key.as_ref(),
+            asked,
+            error: instance.error(),
+        })
     }
 }
