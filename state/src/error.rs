@@ -45,7 +45,7 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The disk or its file system failed.
-    #[error("the system cannot {what} `{}`: the disk is failing, or a limit on file sizes was reached; what was recorded before is safe; `ceptra-flow doctor` looks for the reason", path.display())]
+    #[error("the system cannot {what} `{}`: the disk is failing or full, or a limit on file sizes was reached; what was recorded before is safe; `ceptra-flow doctor` looks for the reason", path.display())]
     Failing {
         /// A verb.
         what: &'static str,
@@ -291,7 +291,10 @@ impl StoreError {
     pub(crate) fn sqlite(what: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         let path = path.to_path_buf();
+        let extended = source.sqlite_error().map(|error| error.extended_code);
         match source.sqlite_error_code() {
+            // There was no room for the log's index.
+            _ if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => Self::Full { path, source: Box::new(source) },
             Some(ErrorCode::DiskFull) => Self::Full { path, source: Box::new(source) },
             Some(ErrorCode::NotADatabase) => Self::NotAJournal { path, what: "it is no SQLite database".into() },
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, what: source.to_string() },
