@@ -1,0 +1,68 @@
+//! `resume`: take a run that nobody drives, and go on exactly where it stopped.
+
+use crate::app::App;
+use crate::args::{RunArg, StepArg};
+use crate::drive::{DriveArgs, Driver};
+use crate::exit::{CommandError, Exit};
+use crate::loaded::{self, Purpose};
+use crate::observer::Source;
+use crate::who::Person;
+use crate::decide;
+use ceptra_flow_core::input::{Operation, Request};
+use ceptra_flow_core::plan::sha256_hex;
+use ceptra_flow_state::{RunId, Store};
+
+/// Go on with a run exactly where it stopped
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    run: RunArg,
+    /// Try this failed step again
+    #[arg(long, value_name = "STEP")]
+    retry: Vec<StepArg>,
+    #[command(flatten)]
+    drive: DriveArgs,
+    /// Adopt the edited runbook (a later version)
+    #[arg(long, hide = true)]
+    replan: bool,
+    /// Keep a finished step whose definition changed (a later version)
+    #[arg(long, hide = true, value_name = "STEP")]
+    accept: Vec<String>,
+    /// Take the run from whoever drives it (a later version)
+    #[arg(long, hide = true)]
+    take_over: bool,
+}
+
+pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
+    for (said, name) in [(args.replan, "`resume --replan`"), (!args.accept.is_empty(), "`resume --accept`"), (args.take_over, "`resume --take-over`")] {
+        if said {
+            return Err(CommandError::later(name));
+        }
+    }
+    let store = app.store()?;
+    let run = loaded::find(app, &store, args.run.run.as_deref(), Purpose::GoOn)?;
+    tell_if_changed(app, &store, &run);
+    let asked = retries(&args);
+    Driver::of_existing(app, store, run, &args.drive)?.resume(asked, true)
+}
+
+fn retries(args: &Args) -> Vec<Request> {
+    let by = Person::of(args.drive.who.as_deref()).actor("command");
+    let request = |step: &StepArg| {
+        let (step, key) = decide::names(step);
+        Request { by: by.clone(), reason: None, what: Operation::Retry { step, key } }
+    };
+    args.retry.iter().map(request).collect()
+}
+
+/// The run keeps its plan; somebody who edited the file should hear it.
+fn tell_if_changed(app: &App, store: &Store, run: &RunId) {
+    let Some(Source { origin, .. }) = Source::read(&store.run_dir(run)) else { return };
+    let now = std::fs::read(&origin.runbook).map(|bytes| sha256_hex(&bytes));
+    let what = match now {
+        Ok(digest) if digest == origin.runbook_sha256 => return,
+        Ok(_) => "has changed",
+        Err(_) => "cannot be read any more",
+    };
+    app.console.warn(&format!("`{}` {what} since this run started: it goes on with the plan it began with", origin.runbook));
+}

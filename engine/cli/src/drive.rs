@@ -1,0 +1,297 @@
+//! Driving a run from here to its end, and what is said then: used by `run`, `resume`, `cancel` and `undo`.
+//!
+//! Start at [`Driver`].
+
+use crate::app::{App, here, now};
+use crate::args::StepArg;
+use crate::asker::TerminalAsker;
+use crate::exit::{self, CommandError, Exit};
+use crate::observer::{Source, Told, Writers};
+use crate::who::Person;
+use crate::{inputs, rehearsal, reports};
+use ceptra_flow_core::event::Outcome;
+use ceptra_flow_core::input::Request;
+use ceptra_flow_core::plan::{SecretInput, TargetKind};
+use ceptra_flow_core::scheduler::Standing;
+use ceptra_flow_core::{Event, Name, Plan};
+use ceptra_flow_lab::{Verdict, Word};
+use ceptra_flow_local::{Ended, Grant, Settings};
+use ceptra_flow_report::{Ending, Liveness, RunOutcome};
+use ceptra_flow_state::{RunId, Store};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Options of every verb that drives a run.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct DriveArgs {
+    /// Answer confirmations and grant approvals as yourself; the journal says so
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Grant the approval of this step as yourself
+    #[arg(long, value_name = "STEP")]
+    pub(crate) approve: Vec<StepArg>,
+    /// Wait for decisions of others instead of parking
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Write every event as one JSON line to a file, or to stdout (-)
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) events: Option<String>,
+    /// Who you are (default: CEPTRA_FLOW_USER, USER, LOGNAME)
+    #[arg(long = "as", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) who: Option<String>,
+}
+
+/// One run, about to be driven by this process.
+pub(crate) struct Driver<'a> {
+    app: &'a App,
+    store: Store,
+    run: RunId,
+    args: &'a DriveArgs,
+    person: Person,
+    secrets: BTreeMap<String, String>,
+    endpoints: BTreeMap<String, String>,
+    started_from: PathBuf,
+    lab: Option<PathBuf>,
+}
+
+/// What a later tenure needs of the plan before the journal is folded; the steps are skipped.
+#[derive(Deserialize)]
+struct PlanHead {
+    #[serde(default)]
+    secrets: Vec<SecretInput>,
+}
+
+impl<'a> Driver<'a> {
+    /// A run that does not exist yet. `secrets` were read, and `lab` was started, by the caller.
+    pub(crate) fn of_new(
+        app: &'a App,
+        store: Store,
+        run: RunId,
+        args: &'a DriveArgs,
+        secrets: BTreeMap<String, String>,
+        lab: Option<(PathBuf, BTreeMap<String, String>)>,
+    ) -> Self {
+        let (lab, endpoints) = lab.map_or((None, BTreeMap::new()), |(dir, endpoints)| (Some(dir), endpoints));
+        Self { app, store, run, person: Person::of(args.who.as_deref()), args, secrets, endpoints, started_from: here(), lab }
+    }
+
+    /// A run that exists: its secrets are read again, its lab is found or started again.
+    pub(crate) fn of_existing(app: &'a App, store: Store, run: RunId, args: &'a DriveArgs) -> Result<Self, CommandError> {
+        let secrets = inputs::secrets(&secrets_of(&store, &run)?)?;
+        let source = Source::read(&store.run_dir(&run));
+        let started_from = source.map_or_else(here, |source| PathBuf::from(source.started_from));
+        let dir = rehearsal::dir_of(&store, &run);
+        let lab = Some(dir).filter(|dir| dir.join("lab.json").is_file());
+        let endpoints = match &lab {
+            Some(dir) => rehearsal::start(dir)?,
+            None => BTreeMap::new(),
+        };
+        Ok(Self { app, store, run, person: Person::of(args.who.as_deref()), args, secrets, endpoints, started_from, lab })
+    }
+
+    /// Starts the run and drives it.
+    pub(crate) fn start(self, plan: Plan, origin: crate::compile::Origin) -> Result<Exit, CommandError> {
+        let (mut told, writers) = Told::start(self.app, self.run.as_str(), self.args.events.as_deref())?;
+        let path = origin.runbook.clone();
+        told.keep_source(self.store.run_dir(&self.run), Source { origin, started_from: self.started_from.display().to_string() });
+        let (aftermath, settings) = self.split(&mut told, false);
+        let ended = ceptra_flow_local::run(&aftermath.store, &aftermath.run, plan, Some(&path), settings);
+        drop(told);
+        aftermath.conclude(writers, ended)
+    }
+
+    /// Takes the run over and goes on with it; `asked` goes in first.
+    pub(crate) fn resume(self, asked: Vec<Request>, go_on: bool) -> Result<Exit, CommandError> {
+        let (mut told, writers) = Told::start(self.app, self.run.as_str(), self.args.events.as_deref())?;
+        let (aftermath, settings) = self.split(&mut told, go_on);
+        let ended = ceptra_flow_local::resume(&aftermath.store, &aftermath.run, asked, settings);
+        drop(told);
+        aftermath.conclude(writers, ended)
+    }
+
+    /// What the driver is told, and what is needed after it.
+    fn split<'t>(self, told: &'t mut Told, go_on: bool) -> (Aftermath<'a>, Settings<'t>) {
+        let console = self.app.console;
+        let asks = console.can_ask() && !self.args.yes && self.args.events.as_deref() != Some("-");
+        let asker = asks.then(|| Box::new(TerminalAsker { console }) as Box<dyn ceptra_flow_local::Asker>);
+        let steps = self.args.approve.iter().map(|step| Name::from(step.id.as_str())).collect();
+        let settings = Settings {
+            by: self.person.actor("command"),
+            engine: self.person.engine(),
+            secrets: self.secrets,
+            endpoints: self.endpoints,
+            started_from: self.started_from,
+            grant: Grant { all: self.args.yes, steps },
+            wait: self.args.wait,
+            go_on,
+            asker,
+            observer: told,
+        };
+        (Aftermath { app: self.app, store: self.store, run: self.run, lab: self.lab }, settings)
+    }
+}
+
+/// The secret inputs of a run's plan, read off its first record.
+fn secrets_of(store: &Store, run: &RunId) -> Result<Vec<SecretInput>, CommandError> {
+    let mut reader = store.read_run(run)?;
+    let Some(first) = reader.records().next() else { return Ok(Vec::new()) };
+    match first?.event {
+        Event::RunStarted(started) => {
+            let head: Result<PlanHead, _> = started.plan.parse();
+            // A plan that cannot be read is refused by the fold, with the reason.
+            Ok(head.map(|head| head.secrets).unwrap_or_default())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// What is done once a drive has come to its end.
+struct Aftermath<'a> {
+    app: &'a App,
+    store: Store,
+    run: RunId,
+    lab: Option<PathBuf>,
+}
+
+impl Aftermath<'_> {
+    fn conclude(self, writers: Writers, ended: Result<Ended, ceptra_flow_local::DriveError>) -> Result<Exit, CommandError> {
+        writers.finish(self.app);
+        match ended {
+            Ok(ended) => self.tell(&ended),
+            Err(error) => Err(self.failed(error.into())),
+        }
+    }
+
+    /// The run could not be driven to a rest: a lab without a run is of no use to anybody.
+    fn failed(&self, error: CommandError) -> CommandError {
+        let begun = self.store.read_run(&self.run).is_ok();
+        match &self.lab {
+            Some(dir) if !begun => rehearsal::stop(&self.app.console, dir),
+            Some(_) | None => {}
+        }
+        error
+    }
+
+    fn tell(&self, ended: &Ended) -> Result<Exit, CommandError> {
+        let verdict = match (ended.standing, &self.lab) {
+            (Standing::Ended(_), Some(dir)) => Some(self.judge(dir)),
+            _ => None,
+        };
+        let report = match reports::write_beside(self.app, &self.store, &self.run) {
+            Ok(path) => Some(path.display().to_string()),
+            Err(error) => {
+                self.app.console.warn(&format!("the report could not be written: {}; `{}` makes it again", exit::describe(&error).0, self.app.commands(self.run.as_str()).report()));
+                None
+            }
+        };
+        let exit = exit_of(ended.standing, verdict.as_ref());
+        self.say_ending(ended, report.as_deref(), verdict.as_ref());
+        if self.app.console.is_json() {
+            self.app.console.json(&json!({
+                "run": self.run.as_str(),
+                "runbook": ended.state.plan().runbook.name,
+                "outcome": outcome_of(ended.standing).as_str(),
+                "exit": exit.code(),
+                "report": report,
+            }));
+        }
+        Ok(exit)
+    }
+
+    /// What the lab's own records say of the run. A judge that cannot tell says nothing good.
+    fn judge(&self, dir: &Path) -> Result<Verdict, CommandError> {
+        let verdict = rehearsal::judge(dir);
+        rehearsal::stop(&self.app.console, dir);
+        verdict
+    }
+
+    fn say_ending(&self, ended: &Ended, report: Option<&str>, verdict: Option<&Result<Verdict, CommandError>>) {
+        let commands = self.app.commands(self.run.as_str());
+        let blobs = self.store.read_run(&self.run).map(|reader| reader.blobs());
+        let read = |blob: &_| reports::blob_reader(blobs.as_ref().ok()?.clone())(blob);
+        let ending = Ending { state: &ended.state, liveness: Liveness::Idle, now: now(), commands: &commands, report, blobs: &read };
+        let mut text = String::new();
+        ending.write(&mut text).expect("a String takes everything");
+        let text = text.trim_end();
+        if !text.is_empty() {
+            self.app.console.say(text);
+        }
+        match verdict {
+            None => {}
+            Some(Ok(verdict)) => {
+                self.app.console.say(rehearsal::verdict_text(verdict).trim_end());
+                if verdict.verdict == Word::Bad && ended.standing == Standing::Ended(Outcome::Done) {
+                    self.app.console.warn(
+                        "THE RUN SAYS DONE, THE JUDGE SAYS BAD: this runbook reports a recovery that did not happen. \
+                         The world is as the judge says; mend the runbook (what it does not fence, verify or wait for) before anybody relies on it",
+                    );
+                }
+            }
+            Some(Err(error)) => self.app.console.warn(&format!("the rehearsal could not be judged: {}", exit::describe(error).0)),
+        }
+    }
+}
+
+/// The exit code of a drive. A rehearsal that the judge does not vouch for is no success.
+fn exit_of(standing: Standing, verdict: Option<&Result<Verdict, CommandError>>) -> Exit {
+    match standing {
+        Standing::Ended(Outcome::Done) => match verdict {
+            None => Exit::Done,
+            Some(Ok(verdict)) if verdict.verdict == Word::Ok => Exit::Done,
+            Some(_) => Exit::Failed,
+        },
+        Standing::Ended(Outcome::Failed | Outcome::Cancelled) => Exit::Failed,
+        Standing::Parked => Exit::Parked,
+        Standing::Interrupted | Standing::Working => Exit::Interrupted,
+    }
+}
+
+fn outcome_of(standing: Standing) -> RunOutcome {
+    match standing {
+        Standing::Ended(Outcome::Done) => RunOutcome::Done,
+        Standing::Ended(Outcome::Failed) => RunOutcome::Failed,
+        Standing::Ended(Outcome::Cancelled) => RunOutcome::Cancelled,
+        Standing::Parked => RunOutcome::Parked,
+        Standing::Interrupted | Standing::Working => RunOutcome::Interrupted,
+    }
+}
+
+/// What must be typed before a run of this plan starts; nothing for a rehearsal.
+pub(crate) fn confirmation(plan: &Plan) -> Option<&str> {
+    let guarded = plan.guard.as_ref().and_then(|guard| guard.confirm.as_deref());
+    match plan.target.kind {
+        TargetKind::Production => Some(guarded.unwrap_or(&plan.target.name)),
+        TargetKind::Staging => guarded,
+        TargetKind::Lab => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(word: Word) -> Result<Verdict, CommandError> {
+        Ok(Verdict { verdict: word, lost_entries: 0, stale_epoch_appends: 0, ingress: BTreeMap::new(), ready_ratio: 1.0, outage: None, problems: Vec::new() })
+    }
+
+    #[test]
+    fn a_run_that_the_judge_calls_bad_is_no_success() {
+        let done = Standing::Ended(Outcome::Done);
+        assert_eq!(exit_of(done, None), Exit::Done);
+        assert_eq!(exit_of(done, Some(&verdict(Word::Ok))), Exit::Done);
+        assert_eq!(exit_of(done, Some(&verdict(Word::Bad))), Exit::Failed);
+        assert_eq!(exit_of(done, Some(&Err(CommandError::failed("x", "y")))), Exit::Failed);
+    }
+
+    #[test]
+    fn every_standing_has_its_code() {
+        assert_eq!(exit_of(Standing::Ended(Outcome::Failed), None).code(), 1);
+        assert_eq!(exit_of(Standing::Ended(Outcome::Cancelled), Some(&verdict(Word::Ok))).code(), 1);
+        assert_eq!(exit_of(Standing::Parked, None).code(), 3);
+        assert_eq!(exit_of(Standing::Interrupted, None).code(), 130);
+    }
+}
