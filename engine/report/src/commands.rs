@@ -6,6 +6,7 @@ use ceptra_flow_core::ids::{Name, label};
 use ceptra_flow_core::plan::StepPlan;
 use ceptra_flow_core::state::{Question, QuestionKind, Status};
 use ceptra_flow_core::{RunState, StepIx};
+use std::fmt;
 
 /// Spells commands for one run, with whatever is needed to reach it from another shell.
 #[derive(Clone, Debug)]
@@ -72,12 +73,19 @@ impl Commands {
         self.answers_to(question.kind, question.id, question.key, question.asked.map_or(&[], |asked| &asked.choices))
     }
 
-    pub(crate) fn answers_to(&self, kind: QuestionKind, step: &Name, key: Option<&Name>, choices: &[String]) -> Vec<String> {
+    pub(crate) fn answers_to(
+        &self,
+        kind: QuestionKind,
+        step: &Name,
+        key: Option<&Name>,
+        choices: &[String],
+    ) -> Vec<String> {
         let yes = |more: &str| self.of_step("approve", step, key, more);
         let resolve = |how: &str| self.of_step("resolve", step, key, how);
         match kind {
             QuestionKind::Approval => {
-                let mut answers: Vec<String> = choices.iter().map(|choice| yes(&format!(" --choice {}", shell_word(choice)))).collect();
+                let mut answers: Vec<String> =
+                    choices.iter().map(|choice| yes(&format!(" --choice {}", shell_word(choice)))).collect();
                 if answers.is_empty() {
                     answers.push(yes(""));
                 }
@@ -86,12 +94,17 @@ impl Commands {
             }
             QuestionKind::Manual => vec![resolve(" --done"), resolve(" --not-done --reason WHY")],
             QuestionKind::Verdict | QuestionKind::Stuck => {
-                vec![resolve(" --done --reason WHY"), resolve(" --not-done --reason WHY"), resolve(" --skip --reason WHY")]
+                vec![
+                    resolve(" --done --reason WHY"),
+                    resolve(" --not-done --reason WHY"),
+                    resolve(" --skip --reason WHY"),
+                ]
             }
         }
     }
 
-    /// The one command that goes on from here; `None` when the run ended well or was given up.
+    /// The one command that goes on from here; `None` when the run ended well or was given up. Where only a person can tell how
+    /// a step ended, it is what goes on once they have.
     #[must_use]
     pub fn next(&self, state: &RunState) -> Option<String> {
         match state.outcome() {
@@ -101,8 +114,27 @@ impl Commands {
             None => {}
         }
         let Some(question) = state.questions().next() else { return Some(self.resume()) };
-        let answer = self.answers(&question).swap_remove(0);
-        Some(format!("{answer} && {}", self.resume()))
+        match question.kind {
+            QuestionKind::Approval | QuestionKind::Manual => {
+                let answer = self.answers(&question).swap_remove(0);
+                Some(format!("{answer} && {}", self.resume()))
+            }
+            // Which answer is true is not for us to suggest.
+            QuestionKind::Verdict | QuestionKind::Stuck => Some(self.resume()),
+        }
+    }
+
+    /// The line that says how to go on, or where the evidence is.
+    pub(crate) fn write_next(&self, out: &mut dyn fmt::Write, state: &RunState) -> fmt::Result {
+        let Some(next) = self.next(state) else { return writeln!(out, "evidence   {}", self.report()) };
+        let first = state.questions().next().filter(|_| !state.is_paused());
+        match first.filter(|question| matches!(question.kind, QuestionKind::Verdict | QuestionKind::Stuck)) {
+            Some(question) => {
+                let look = self.logs(question.id, question.key);
+                writeln!(out, "next       find out how it ended ({look}), say so as above, then\n           {next}")
+            }
+            None => writeln!(out, "next       {next}"),
+        }
     }
 
     fn next_after_failure(&self, state: &RunState) -> Option<String> {

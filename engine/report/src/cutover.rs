@@ -42,7 +42,9 @@ pub fn cutover(state: &RunState, blobs: Blobs<'_>) -> Option<Json> {
     for (at, step) in state.plan().places() {
         for instance in state.instances(at).iter().filter(|instance| instance.status == Status::Done) {
             let is_cutover = &*step.kind == "ceptra.cutover";
-            let Some(text) = instance.output.as_ref().and_then(|output| document(output, is_cutover, blobs)) else { continue };
+            let Some(text) = instance.output.as_ref().and_then(|output| document(output, is_cutover, blobs)) else {
+                continue;
+            };
             if is_cutover {
                 return Some(text);
             }

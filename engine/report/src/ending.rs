@@ -48,6 +48,9 @@ impl Ending<'_> {
             writeln!(out, "report     {report}")?;
         }
         self.write_not_well(out)?;
+        if state.is_paused() && state.outcome().is_none() {
+            writeln!(out, "paused     nothing new starts before it is resumed")?;
+        }
         for question in state.questions() {
             screen::write_question(out, &question, self.now, self.commands)?;
         }
@@ -57,7 +60,7 @@ impl Ending<'_> {
     fn time_in_words(&self, verdict: RunOutcome) -> String {
         let state = self.state;
         let took = state.ended_at().unwrap_or(self.now).ms_since(state.started_at());
-        against(took, state.plan().runbook.rto_ms, state.ended_at().is_some() || verdict == RunOutcome::Done)
+        against(took, state.plan().runbook.rto_ms, verdict)
     }
 
     /// What did not hold; a run that goes on has not said its reasons yet.
@@ -77,22 +80,24 @@ impl Ending<'_> {
         if verdict == RunOutcome::Running {
             return writeln!(out, "next       another process drives it; to look: {}", self.commands.show());
         }
-        match self.commands.next(self.state) {
-            Some(next) => writeln!(out, "next       {next}"),
-            None if self.report.is_none() => writeln!(out, "evidence   {}", self.commands.report()),
-            None => Ok(()),
-        }
+        self.commands.write_next(out, self.state)
     }
 }
 
-/// A time against its objective.
-pub(crate) fn against(took: u64, objective: Option<u64>, ended: bool) -> String {
-    let so_far = if ended { "" } else { " so far" };
-    match objective {
-        None => format!("{}{so_far}; no objective", duration(took)),
-        Some(rto) if took <= rto => format!("{}{so_far}; objective {}: OK", duration(took), duration(rto)),
-        Some(rto) => format!("{}{so_far}; objective {}: EXCEEDED by {}", duration(took), duration(rto), duration(took - rto)),
-    }
+/// A time against its objective: only what ended well can have met it.
+pub(crate) fn against(took: u64, objective: Option<u64>, verdict: RunOutcome) -> String {
+    let so_far = match verdict {
+        RunOutcome::Done | RunOutcome::Failed | RunOutcome::Cancelled => "",
+        RunOutcome::Running | RunOutcome::Parked | RunOutcome::Interrupted => " so far",
+    };
+    let Some(rto) = objective else { return format!("{}{so_far}; no objective", duration(took)) };
+    let judged = match verdict {
+        _ if took > rto => format!(": EXCEEDED by {}", duration(took - rto)),
+        RunOutcome::Done => ": OK".to_owned(),
+        RunOutcome::Failed | RunOutcome::Cancelled => ": NOT MET".to_owned(),
+        RunOutcome::Running | RunOutcome::Parked | RunOutcome::Interrupted => String::new(),
+    };
+    format!("{}{so_far}; objective {}{judged}", duration(took), duration(rto))
 }
 
 fn write_recovered(out: &mut dyn fmt::Write, done: &CutoverView) -> fmt::Result {
@@ -116,11 +121,16 @@ pub(crate) fn steps_in_words(state: &RunState) -> String {
         let Some(instance) = instance else { continue };
         instances_done += usize::from(instance.status == Status::Done && instance.key.is_some());
         skipped += usize::from(instance.status == Status::Skipped);
-        again += usize::from(instance.attempts > 1);
+        again += usize::from(instance.tries > 1);
     }
-    skipped += state.plan().places().filter(|(at, _)| state.instances(*at).is_empty() && state.status(*at) == Status::Skipped).count();
-    let notes = [(instances_done, "instances done"), (skipped, "skipped"), (again, "tried more than once")];
-    let notes = notes.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{} {what}", thousands(*number)));
+    skipped += state
+        .plan()
+        .places()
+        .filter(|(at, _)| state.instances(*at).is_empty() && state.status(*at) == Status::Skipped)
+        .count();
+    let notes = [(instances_done, "instances"), (skipped, "skipped"), (again, "tried more than once")];
+    let notes =
+        notes.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{} {what}", thousands(*number)));
     let notes = some_of(notes, usize::MAX, ", ");
     if !notes.is_empty() {
         text.push_str(&format!(" ({notes})"));

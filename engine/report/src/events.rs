@@ -1,8 +1,8 @@
 //! Records for programs: one JSON object a line.
 
-use crate::utc;
-use ceptra_flow_core::event::Event;
-use ceptra_flow_core::{Record, Timestamp};
+use crate::{OutputView, utc};
+use ceptra_flow_core::event::{Event, RunStarted};
+use ceptra_flow_core::{Json, Output, Record, Timestamp};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -14,14 +14,12 @@ use std::fmt::{self, Write as _};
 pub fn event_json(record: &Record) -> String {
     let payload = match &record.event {
         // Without its plan, which may be megabytes.
-        Event::RunStarted(event) => {
-            let event = ceptra_flow_core::event::RunStarted { plan: ceptra_flow_core::Json::null(), ..event.clone() };
-            Event::from(event).payload()
-        }
+        Event::RunStarted(event) => Event::from(RunStarted { plan: Json::null(), ..event.clone() }).payload(),
         event => event.payload(),
     };
     let fields: Fields<'_> = serde_json::from_str(&payload).expect("an event's payload is an object");
-    let named = |wanted: &str| fields.0.iter().find(|(name, _)| name == wanted).map_or("null", |(_, value)| value.get());
+    let named =
+        |wanted: &str| fields.0.iter().find(|(name, _)| name == wanted).map_or("null", |(_, value)| value.get());
     let mut line = format!(
         r#"{{"seq":{},"at":"{}","epoch":{},"kind":"{}","step":{},"key":{},"attempt":{}"#,
         record.seq.0,
@@ -41,12 +39,16 @@ pub fn event_json(record: &Record) -> String {
     line
 }
 
-/// A field's value; instants as every other time in files.
+/// A field's value: instants as every other time in files, outputs as `show` has them.
 fn in_files(name: &str, value: &str) -> String {
-    match value.parse() {
-        Ok(ms) if name.ends_with("_at") => format!("\"{}\"", utc(Timestamp(ms))),
-        Ok(_) | Err(_) => value.to_owned(),
-    }
+    let shown = match name {
+        "output" => serde_json::from_str(value)
+            .ok()
+            .map(|output: Output| Json::of(&OutputView::of(&output)).as_str().to_owned()),
+        "retry_at" | "expires_at" => value.parse().ok().map(|ms| format!("\"{}\"", utc(Timestamp(ms)))),
+        _ => None,
+    };
+    shown.unwrap_or_else(|| value.to_owned())
 }
 
 /// An object's fields in order, values as text: numbers keep their digits, outputs are not parsed.

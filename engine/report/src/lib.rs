@@ -21,6 +21,8 @@ mod time;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use commands::Commands;
 pub use cutover::{Blobs, CutoverView, cutover, cutover_text, no_blobs};

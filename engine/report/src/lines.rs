@@ -3,7 +3,7 @@
 use crate::phrases::{what, write_terms};
 use crate::{Clock, Commands};
 use ceptra_flow_core::event::{
-    Event, ProbeAnswered, StepDone, StepFailed, StepIntent, StepUnknown, UndoDone, UndoFailed, UndoIntent,
+    Event, ProbeAnswered, ProbeVerdict, StepDone, StepFailed, StepIntent, StepUnknown, UndoDone, UndoFailed, UndoIntent,
 };
 use ceptra_flow_core::state::QuestionKind;
 use ceptra_flow_core::{Attempt, Effect, Name, Plan, Record, RunState, Timestamp};
@@ -53,7 +53,9 @@ pub(crate) enum Life {
 /// The attempt that an event begins or ends.
 pub(crate) fn attempt_of(event: &Event) -> Option<(&Attempt, Life)> {
     match event {
-        Event::StepIntent(StepIntent { attempt, .. }) | Event::UndoIntent(UndoIntent { attempt, .. }) => Some((attempt, Life::Begins)),
+        Event::StepIntent(StepIntent { attempt, .. }) | Event::UndoIntent(UndoIntent { attempt, .. }) => {
+            Some((attempt, Life::Begins))
+        }
         Event::StepDone(StepDone { attempt, .. })
         | Event::StepFailed(StepFailed { attempt, .. })
         | Event::StepUnknown(StepUnknown { attempt, .. })
@@ -93,20 +95,20 @@ impl Lines {
     /// `state` is the fold of at least this record; it may be further on.
     pub fn line(&mut self, record: &Record, state: &RunState) -> Option<String> {
         let began = self.began.hear(record);
-        if self.is_dull(record) {
+        if is_dull(record, state) {
             return None;
+        }
+        if let Event::StepExpanded(event) = &record.event {
+            let longest = event.items.iter().map(|item| item.key.chars().count()).max().unwrap_or(0);
+            self.width = self.width.max(event.step.chars().count() + longest + 2).min(LABEL_WIDTH_MAX);
         }
         let label = record.event.subject().unwrap_or_else(|| "run".to_owned());
         let mut line = self.clock.time_of_day(record.at);
         let margin = line.chars().count() + self.width + 4;
-        write!(line, "  {label:<width$}  {}", what(record, state, began), width = self.width).expect("writing to a String cannot fail");
+        write!(line, "  {label:<width$}  {}", what(record, state, began), width = self.width)
+            .expect("writing to a String cannot fail");
         self.add_commands(&mut line, &" ".repeat(margin), record, state);
         Some(line)
-    }
-
-    /// A first tenure's opening says nothing that the start did not.
-    fn is_dull(&self, record: &Record) -> bool {
-        matches!(record.event, Event::EpochOpened(_)) && record.epoch.0 == 1
     }
 
     fn add_commands(&self, line: &mut String, margin: &str, record: &Record, state: &RunState) {
@@ -117,9 +119,6 @@ impl Lines {
         };
         match &record.event {
             Event::ApprovalRequested(asked) => {
-                for more in asked.prompt.trim().lines().skip(1) {
-                    add(more);
-                }
                 let mut terms = String::new();
                 write_terms(&mut terms, "", asked, record.at).expect("writing to a String cannot fail");
                 terms.lines().for_each(&mut add);
@@ -133,8 +132,12 @@ impl Lines {
             Event::StepUnknown(StepUnknown { attempt, .. }) if !can_be_settled(state, &attempt.step) => {
                 self.verdicts(QuestionKind::Verdict, attempt, add);
             }
-            Event::ProbeAnswered(event) if event.verdict.is_none() => self.verdicts(QuestionKind::Verdict, &event.attempt, add),
-            Event::UndoFailed(UndoFailed { attempt, retry_at: None, .. }) => self.verdicts(QuestionKind::Stuck, attempt, add),
+            Event::ProbeAnswered(event) if event.verdict.is_none() => {
+                self.verdicts(QuestionKind::Verdict, &event.attempt, add)
+            }
+            Event::UndoFailed(UndoFailed { attempt, retry_at: None, .. }) => {
+                self.verdicts(QuestionKind::Stuck, attempt, add)
+            }
             // Nobody is asked anything: the line says it all.
             _ => {}
         }
@@ -144,6 +147,16 @@ impl Lines {
         for answer in self.commands.answers_to(kind, &attempt.step, attempt.key.as_ref(), &[]) {
             add(&format!("$ {answer}"));
         }
+    }
+}
+
+/// Whether a record says nothing that the line before or after it does not.
+fn is_dull(record: &Record, state: &RunState) -> bool {
+    match &record.event {
+        Event::EpochOpened(_) => record.epoch.0 == 1,
+        Event::ProbeAnswered(event) => event.verdict == Some(ProbeVerdict::Done),
+        Event::StepDone(event) => state.step(&event.attempt.step).is_some_and(|(_, step)| step.is_approval()),
+        _ => false,
     }
 }
 

@@ -1,29 +1,43 @@
 //! What happened, in words: one phrase a record, shared by the lines of a run and the timeline of a report.
 
-use crate::text::{count, shortened, some_of};
 use crate::duration;
+use crate::text::{count, one_line, shortened, some_of};
 use ceptra_flow_core::event::{ApprovalRequested, Event, Outcome, ProbeVerdict};
+use ceptra_flow_core::ids::Purpose;
 use ceptra_flow_core::input::{Actor, Failure, Verdict};
 use ceptra_flow_core::{Record, RunState, Timestamp};
 use std::fmt;
 
 /// Longer messages are cut: logs and the report have them whole.
 const MESSAGE_CHARS_MAX: usize = 240;
+/// A question is shown whole unless it is an essay: `show` has all of it.
+const PROMPT_CHARS_MAX: usize = 1000;
 
 /// What a record says, without its step's name. `began` is when the attempt that it ends began, where that is known.
 pub(crate) fn what(record: &Record, state: &RunState, began: Option<Timestamp>) -> String {
-    let after = |word: &str| began.map_or(String::new(), |began| format!(" {word} {}", duration(record.at.ms_since(began))));
+    one_line(&phrase(record, state, began)).into_owned()
+}
+
+fn phrase(record: &Record, state: &RunState, began: Option<Timestamp>) -> String {
+    let after =
+        |word: &str| began.map_or(String::new(), |began| format!(" {word} {}", duration(record.at.ms_since(began))));
     match &record.event {
         Event::RunStarted(event) => {
             let plan = state.plan();
             let kind = plan.target.kind.as_str().to_uppercase();
-            format!("{} on {} ({kind}), run {}, started by {}", plan.runbook.name, plan.target.name, event.run, event.by.name)
+            format!(
+                "{} on {} ({kind}), run {}, started by {}",
+                plan.runbook.name, plan.target.name, event.run, event.by.name
+            )
         }
         Event::EpochOpened(event) if record.epoch.0 == 1 => {
             format!("ceptra-flow {} on {}, process {}", event.engine.version, event.engine.host, event.engine.pid)
         }
         Event::EpochOpened(event) => {
-            format!("taken up by {} on {}, process {} (epoch {})", event.by.name, event.engine.host, event.engine.pid, record.epoch.0)
+            format!(
+                "taken up by {} on {}, process {} (epoch {})",
+                event.by.name, event.engine.host, event.engine.pid, record.epoch.0
+            )
         }
         Event::StepExpanded(event) => {
             let keys = some_of(event.items.iter().map(|item| &item.key), 6, ", ");
@@ -32,9 +46,15 @@ pub(crate) fn what(record: &Record, state: &RunState, began: Option<Timestamp>) 
         Event::StepSkipped(event) => format!("skipped: {}", event.reason),
         Event::StepIntent(event) if event.attempt.number <= 1 => "starts".to_owned(),
         Event::StepIntent(event) => format!("starts again (attempt {})", event.attempt.number),
+        Event::StepDone(event) if event.attempt.purpose == Purpose::Probe => "done, as a check shows".to_owned(),
         Event::StepDone(_) => format!("done{}", after("in")),
         Event::StepFailed(event) => match event.retry_at {
-            Some(at) => format!("failed{}: {}; again in {}", after("after"), reason(&event.error), duration(at.ms_since(record.at))),
+            Some(at) => format!(
+                "failed{}: {}; again in {}",
+                after("after"),
+                reason(&event.error),
+                duration(at.ms_since(record.at))
+            ),
             None => format!("FAILED{}: {}", after("after"), reason(&event.error)),
         },
         Event::StepUnknown(event) => format!("IN DOUBT{}: {}", after("after"), reason(&event.error)),
@@ -55,7 +75,7 @@ pub(crate) fn what(record: &Record, state: &RunState, began: Option<Timestamp>) 
         }
         Event::ApprovalRequested(event) => {
             let asks = if event.manual { "BY HAND" } else { "ASKS" };
-            format!("{asks}: {}", shortened(&event.prompt, MESSAGE_CHARS_MAX))
+            format!("{asks}: {}", shortened(&event.prompt, PROMPT_CHARS_MAX))
         }
         Event::ApprovalGranted(event) => {
             let choice = event.choice.as_ref().map_or(String::new(), |choice| format!(" ({choice})"));
@@ -73,7 +93,9 @@ pub(crate) fn what(record: &Record, state: &RunState, began: Option<Timestamp>) 
             Some(by) => format!("CANCELLED by {}{}", by.name, because(event.reason.as_deref())),
             None => format!("GIVEN UP{}", because(event.reason.as_deref())),
         },
-        Event::RetryRequested(event) => format!("to be tried again, says {}{}", event.by.name, because(event.reason.as_deref())),
+        Event::RetryRequested(event) => {
+            format!("to be tried again, says {}{}", event.by.name, because(event.reason.as_deref()))
+        }
         Event::UndoRequested(event) => {
             let to = event.to.as_ref().map_or(String::new(), |to| format!(" down to {to}"));
             let by = event.by.as_ref().map_or("a step failed".to_owned(), |by| format!("says {}", by.name));
@@ -89,7 +111,11 @@ pub(crate) fn what(record: &Record, state: &RunState, began: Option<Timestamp>) 
         Event::FinallyStarted(event) => format!("the main steps ended: {}; the last steps run", event.outcome.as_str()),
         Event::RunFinished(event) => {
             let took = duration(record.at.ms_since(state.started_at()));
-            let why = if event.reasons.is_empty() { String::new() } else { format!(": {}", some_of(&event.reasons, 3, "; ")) };
+            let why = if event.reasons.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", some_of(&event.reasons, 3, "; "))
+            };
             match event.outcome {
                 Outcome::Done => format!("DONE in {took}{why}"),
                 Outcome::Failed => format!("FAILED after {took}{why}"),
@@ -125,7 +151,12 @@ pub(crate) fn who(by: &Actor) -> String {
 }
 
 /// What else a question says: who may answer, until when, and what it rests on.
-pub(crate) fn write_terms(out: &mut dyn fmt::Write, margin: &str, asked: &ApprovalRequested, now: Timestamp) -> fmt::Result {
+pub(crate) fn write_terms(
+    out: &mut dyn fmt::Write,
+    margin: &str,
+    asked: &ApprovalRequested,
+    now: Timestamp,
+) -> fmt::Result {
     if asked.approvers > 1 {
         writeln!(out, "{margin}{} different people must agree", asked.approvers)?;
     }

@@ -45,17 +45,20 @@ impl Show<'_> {
         }
         match self.liveness {
             Liveness::Driven => writeln!(out, "next       nothing: a process drives it"),
-            Liveness::Idle => match self.commands.next(self.state) {
-                Some(next) => writeln!(out, "next       {next}"),
-                None => writeln!(out, "evidence   {}", self.commands.report()),
-            },
+            Liveness::Idle => self.commands.write_next(out, self.state),
         }
     }
 
     fn write_head(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         let (state, plan) = (self.state, self.state.plan());
         let verdict = outcome(state, self.liveness).as_str().to_uppercase();
-        writeln!(out, "{verdict}: {} on {} ({})", plan.runbook.name, plan.target.name, plan.target.kind.as_str().to_uppercase())?;
+        writeln!(
+            out,
+            "{verdict}: {} on {} ({})",
+            plan.runbook.name,
+            plan.target.name,
+            plan.target.kind.as_str().to_uppercase()
+        )?;
         writeln!(out, "run        {}", state.run())?;
         let by = state.started_by().map_or("somebody", |by| by.name.as_str());
         writeln!(out, "started    {} by {by}", self.clock.date_time(state.started_at()))?;
@@ -76,13 +79,25 @@ impl Show<'_> {
     fn write_steps(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         let all = instances(self.state).count();
         let shortens = all > ROWS_SHOWN_MAX;
-        let dull = |status: Status| matches!(status, Status::Done | Status::Pending | Status::Blocked | Status::Skipped | Status::Undone);
-        let rows = || instances(self.state).filter(|(at, _, one)| !(shortens && dull(self.status(*at, *one)))).take(ROWS_SHOWN_MAX);
+        let dull = |status: Status| {
+            matches!(status, Status::Done | Status::Pending | Status::Blocked | Status::Skipped | Status::Undone)
+        };
+        let rows = || {
+            instances(self.state)
+                .filter(|(at, _, one)| !(shortens && dull(self.status(*at, *one))))
+                .take(ROWS_SHOWN_MAX)
+        };
         let named = |step: &StepPlan, one: Option<&Instance>| label(&step.id, one.and_then(|one| one.key.as_ref()));
-        let width = rows().map(|(_, step, one)| named(step, one).chars().count()).max().unwrap_or(0).min(LABEL_WIDTH_MAX);
+        let width =
+            rows().map(|(_, step, one)| named(step, one).chars().count()).max().unwrap_or(0).min(LABEL_WIDTH_MAX);
         writeln!(out)?;
         for (at, step, one) in rows() {
-            let line = format!("  {:<8}  {:<width$}  {}", in_sight(self.status(at, one)), named(step, one), self.about(at, step, one));
+            let line = format!(
+                "  {:<8}  {:<width$}  {}",
+                in_sight(self.status(at, one)),
+                named(step, one),
+                self.about(at, step, one)
+            );
             writeln!(out, "{}", line.trim_end())?;
         }
         if shortens {
@@ -102,10 +117,16 @@ impl Show<'_> {
 
     /// What there is to say of a step on the rest of its line.
     fn about(&self, at: StepIx, step: &StepPlan, instance: Option<&Instance>) -> String {
-        let Some(instance) = instance else {
-            return step.left_out().map(str::to_owned).unwrap_or_default();
-        };
         let mut parts = Vec::new();
+        if self.status(at, instance) == Status::Blocked {
+            let bad = |need: &&StepIx| matches!(self.state.status(**need), Status::Failed | Status::Blocked);
+            let bad = step.needs.iter().filter(bad).map(|need| &self.state.plan().step(*need).id);
+            parts.push(format!("needs {}", some_of(bad, 4, ", ")));
+        }
+        let Some(instance) = instance else {
+            parts.extend(step.left_out().map(str::to_owned));
+            return parts.join(" · ");
+        };
         if let Some(started) = instance.started_at {
             let until = instance.ended_at.unwrap_or(self.now);
             parts.push(duration(until.ms_since(started)));
@@ -122,11 +143,6 @@ impl Show<'_> {
         if let Some(why) = instance.more.as_ref().and_then(|more| more.skipped.as_ref()) {
             parts.push(shortened(why, 200).into_owned());
         }
-        if instance.status == Status::Blocked {
-            let bad = |need: &&StepIx| matches!(self.state.status(**need), Status::Failed | Status::Blocked);
-            let bad = self.state.plan().step(at).needs.iter().filter(bad).map(|need| &self.state.plan().step(*need).id);
-            parts.push(format!("needs {}", some_of(bad, 4, ", ")));
-        }
         if instance.status == Status::Pending && instance.open_request().is_some() {
             parts.push("waits for a person".to_owned());
         }
@@ -142,7 +158,12 @@ impl Show<'_> {
 }
 
 /// One question with the commands that answer it.
-pub(crate) fn write_question(out: &mut dyn fmt::Write, question: &Question<'_>, now: Timestamp, commands: &Commands) -> fmt::Result {
+pub(crate) fn write_question(
+    out: &mut dyn fmt::Write,
+    question: &Question<'_>,
+    now: Timestamp,
+    commands: &Commands,
+) -> fmt::Result {
     let name = label(question.id, question.key);
     match (question.asked, question.error) {
         (Some(asked), _) => {
@@ -150,7 +171,9 @@ pub(crate) fn write_question(out: &mut dyn fmt::Write, question: &Question<'_>, 
             crate::text::indented(out, "  ", &asked.prompt)?;
             crate::phrases::write_terms(out, "  ", asked, now)?;
         }
-        (None, Some(error)) => writeln!(out, "waits for you: {name}\n  nobody knows how it ended: {}", shortened(&error.message, 300))?,
+        (None, Some(error)) => {
+            writeln!(out, "waits for you: {name}\n  nobody knows how it ended: {}", shortened(&error.message, 300))?
+        }
         (None, None) => writeln!(out, "waits for you: {name}\n  nobody knows how it ended")?,
     }
     for answer in commands.answers(question) {

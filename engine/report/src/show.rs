@@ -133,7 +133,9 @@ impl ErrorView {
 pub(crate) fn standing_error(instance: &Instance) -> Option<&Failure> {
     match instance.status {
         Status::Done | Status::Undone | Status::Skipped | Status::Blocked => None,
-        Status::Pending | Status::Running | Status::Failed | Status::Unknown | Status::Undoing | Status::Stuck => instance.error(),
+        Status::Pending | Status::Running | Status::Failed | Status::Unknown | Status::Undoing | Status::Stuck => {
+            instance.error()
+        }
     }
 }
 

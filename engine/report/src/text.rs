@@ -52,22 +52,36 @@ pub fn some_of<T: fmt::Display>(items: impl IntoIterator<Item = T>, most: usize,
     text
 }
 
-/// The first line, or the first `most` characters of it, on one line.
+/// Text of somebody else's on one line, with nothing in it that a terminal obeys.
+#[must_use]
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let lines: Vec<String> = text.lines().map(without_controls).collect();
+    Cow::Owned(lines.join(" / "))
+}
+
+/// A line that a terminal shows as it is: escapes would recolour it, or overwrite what was said before.
+pub(crate) fn without_controls(line: &str) -> String {
+    line.trim_end().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// The first `most` characters of a text, on one line.
 #[must_use]
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
-    let line = text.trim().lines().next().unwrap_or_default().trim_end();
-    let whole = line.len() == text.trim().len();
+    let line = one_line(text);
     match line.char_indices().nth(most) {
         Some((end, _)) => Cow::Owned(format!("{}…", &line[..end])),
-        None if whole => Cow::Borrowed(line),
-        None => Cow::Owned(format!("{line} …")),
+        None => line,
     }
 }
 
 /// Every line of a text behind the same margin.
 pub(crate) fn indented(out: &mut dyn fmt::Write, margin: &str, text: &str) -> fmt::Result {
     for line in text.trim_end().lines() {
-        writeln!(out, "{margin}{}", line.trim_end())?;
+        writeln!(out, "{margin}{}", without_controls(line))?;
     }
     Ok(())
 }

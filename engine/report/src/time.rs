@@ -3,12 +3,14 @@
 use ceptra_flow_core::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A duration for people: `350ms`, `1.4s`, `59s`, `1m 12s`, `2h 03m`, `1d 4h`.
+/// A duration for people: `350ms`, `1.4s`, `59s`, `1m 12s`, `30m`, `2h 03m`, `1d 4h`.
 #[must_use]
 pub fn duration(ms: u64) -> String {
     let seconds = ms / 1000;
     match seconds {
         0 => format!("{ms}ms"),
+        60..3600 if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        3600..86_400 if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
         1..10 => format!("{seconds}.{}s", ms % 1000 / 100),
         10..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),

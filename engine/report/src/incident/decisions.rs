@@ -29,30 +29,26 @@ impl Decisions {
                 self.asked.insert(place, event.clone());
             }
             Event::ApprovalGranted(event) => {
-                let decision = self.decision(record, place, DecisionKind::Granted, Some(&event.by), event.reason.clone());
-                self.approvals.push(Decision { choice: event.choice.clone(), fields: event.fields.clone(), ..decision });
+                let decision =
+                    self.decision(record, place, DecisionKind::Granted, Some(&event.by), event.reason.clone());
+                self.approvals.push(Decision {
+                    choice: event.choice.clone(),
+                    fields: event.fields.clone(),
+                    ..decision
+                });
             }
             Event::ApprovalRejected(event) => {
-                let decision = self.decision(record, place, DecisionKind::Rejected, Some(&event.by), event.reason.clone());
+                let decision =
+                    self.decision(record, place, DecisionKind::Rejected, Some(&event.by), event.reason.clone());
                 self.approvals.push(decision);
             }
             Event::ApprovalExpired(_) => {
                 let decision = self.decision(record, place, DecisionKind::Expired, None, None);
                 self.approvals.push(decision);
             }
-            Event::StepUnknown(event) => {
-                self.open.insert(place.clone(), self.doubts.len());
-                self.doubts.push(Doubt {
-                    step: place.0,
-                    key: place.1,
-                    attempt: event.attempt.number,
-                    at: utc(record.at),
-                    why: event.error.message.clone(),
-                    settled_by: None,
-                    by: None,
-                    reason: None,
-                    verdict: None,
-                });
+            Event::StepUnknown(event) => self.doubt(record, place, event.attempt.number, event.error.message.clone()),
+            Event::UndoFailed(event) if event.retry_at.is_none() => {
+                self.doubt(record, place, event.attempt.number, format!("its undo: {}", event.error.message));
             }
             Event::ProbeAnswered(event) => {
                 let verdict = event.verdict.map(|verdict| match verdict {
@@ -71,7 +67,9 @@ impl Decisions {
                 };
                 self.settle(&place, SettledBy::Operator, verdict, Some(&event.by), event.reason.clone());
             }
-            Event::StepIntent(_) => self.settle(&place, SettledBy::Rerun, "run_again", None, None),
+            Event::StepIntent(_) | Event::UndoIntent(_) => {
+                self.settle(&place, SettledBy::Rerun, "run_again", None, None)
+            }
             Event::RunStarted(_)
             | Event::EpochOpened(_)
             | Event::StepExpanded(_)
@@ -84,7 +82,6 @@ impl Decisions {
             | Event::CancelRequested(_)
             | Event::RetryRequested(_)
             | Event::UndoRequested(_)
-            | Event::UndoIntent(_)
             | Event::UndoDone(_)
             | Event::UndoFailed(_)
             | Event::FinallyStarted(_)
@@ -93,8 +90,32 @@ impl Decisions {
         }
     }
 
+    fn doubt(&mut self, record: &Record, place: Place, attempt: u32, why: String) {
+        self.open.insert(place.clone(), self.doubts.len());
+        let (step, key) = place;
+        let at = utc(record.at);
+        self.doubts.push(Doubt {
+            step,
+            key,
+            attempt,
+            at,
+            why,
+            settled_by: None,
+            by: None,
+            reason: None,
+            verdict: None,
+        });
+    }
+
     /// What was decided about the question that stands.
-    fn decision(&self, record: &Record, place: Place, decision: DecisionKind, by: Option<&Actor>, reason: Option<String>) -> Decision {
+    fn decision(
+        &self,
+        record: &Record,
+        place: Place,
+        decision: DecisionKind,
+        by: Option<&Actor>,
+        reason: Option<String>,
+    ) -> Decision {
         let asked = self.asked.get(&place);
         Decision {
             prompt: asked.map_or(String::new(), |asked| asked.prompt.clone()),
@@ -111,7 +132,14 @@ impl Decisions {
         }
     }
 
-    fn settle(&mut self, place: &Place, how: SettledBy, verdict: &'static str, by: Option<&Actor>, reason: Option<String>) {
+    fn settle(
+        &mut self,
+        place: &Place,
+        how: SettledBy,
+        verdict: &'static str,
+        by: Option<&Actor>,
+        reason: Option<String>,
+    ) {
         let Some(at) = self.open.remove(place) else { return };
         let doubt = &mut self.doubts[at];
         doubt.settled_by = Some(how);

@@ -106,7 +106,13 @@ impl AttemptRow {
 }
 
 impl Evidence {
-    fn of(state: &RunState, at: StepIx, step: &StepPlan, instance: Option<&Instance>, attempts: Vec<AttemptRow>) -> Self {
+    fn of(
+        state: &RunState,
+        at: StepIx,
+        step: &StepPlan,
+        instance: Option<&Instance>,
+        attempts: Vec<AttemptRow>,
+    ) -> Self {
         let started = instance.and_then(|instance| instance.started_at);
         let ended = instance.and_then(|instance| instance.ended_at);
         let skipped = instance.and_then(|instance| instance.more.as_ref()).and_then(|more| more.skipped.clone());

@@ -2,7 +2,7 @@
 
 use super::{DecisionKind, Evidence, OutputView, Report, SettledBy};
 use crate::ending::against;
-use crate::text::shortened;
+use crate::text::{count, shortened};
 use crate::{Clock, Commands, CutoverView, cutover_text};
 use ceptra_flow_core::ids::label;
 use std::borrow::Cow;
@@ -35,7 +35,7 @@ impl Report {
         writeln!(out, "| | |\n| --- | --- |")?;
         let mut row = |name: &str, value: &str| writeln!(out, "| {name} | {value} |");
         row("verdict", &format!("**{}**", self.verdict))?;
-        row("measured", &cell(&against(took, about.runbook.rto_ms, about.ended)))?;
+        row("measured", &cell(&against(took, about.runbook.rto_ms, self.verdict)))?;
         row("runbook", &code(&self.runbook))?;
         row("target", &format!("{} ({})", code(&self.target), about.target_kind.to_uppercase()))?;
         row("run", &code(&self.run))?;
@@ -44,13 +44,13 @@ impl Report {
         row(if about.ended { "ended" } else { "last record" }, &clock.date_time(about.last_at))?;
         row("steps", &cell(&about.steps))?;
         if about.epochs > 1 {
-            row("taken up again", &format!("{} times", about.epochs - 1))?;
+            row("taken up again", &count(usize::try_from(about.epochs - 1).unwrap_or(usize::MAX), "time"))?;
         }
         if let Some(owner) = &about.runbook.owner {
             row("owner", &cell(owner))?;
         }
         for (name, link) in &about.runbook.links {
-            row(&cell(name), &cell(link))?;
+            row(&cell(name), &address(link))?;
         }
         for (name, value) in &about.inputs {
             row(&format!("input {}", code(name)), &code(&shortened(value, 200)))?;
@@ -69,9 +69,20 @@ impl Report {
         let Some(done) = self.cutover.as_ref().and_then(|json| json.parse::<CutoverView>().ok()) else { return Ok(()) };
         let listed = |names: &[String]| names.iter().map(|name| code(name)).collect::<Vec<_>>().join(", ");
         writeln!(out, "\n## What was recovered\n")?;
-        writeln!(out, "- {} → {}, epoch {}", code(&done.primary_cluster), code(&done.dr_cluster), done.reconciled_epoch)?;
+        writeln!(
+            out,
+            "- {} → {}, epoch {}",
+            code(&done.primary_cluster),
+            code(&done.dr_cluster),
+            done.reconciled_epoch
+        )?;
         writeln!(out, "- groups fenced ({}): {}", done.fenced_groups.len(), listed(&done.fenced_groups))?;
-        writeln!(out, "- WAL shipments verified ({}): {}", done.verified_shipments.len(), listed(&done.verified_shipments))?;
+        writeln!(
+            out,
+            "- WAL shipments verified ({}): {}",
+            done.verified_shipments.len(),
+            listed(&done.verified_shipments)
+        )?;
         writeln!(out, "- ingress rerouted ({}): {}", done.ingress_rerouted.len(), listed(&done.ingress_rerouted))
     }
 
@@ -80,7 +91,10 @@ impl Report {
         if self.approvals.is_empty() {
             return writeln!(out, "Nobody was asked.");
         }
-        writeln!(out, "| when (UTC) | step | decision | by | via | why | asked |\n| --- | --- | --- | --- | --- | --- | --- |")?;
+        writeln!(
+            out,
+            "| when (UTC) | step | decision | by | via | why | asked |\n| --- | --- | --- | --- | --- | --- | --- |"
+        )?;
         for one in &self.approvals {
             let decision = match one.decision {
                 DecisionKind::Granted => "granted",
@@ -102,7 +116,10 @@ impl Report {
         if self.doubts.is_empty() {
             return writeln!(out, "None: how every attempt ended was known at once.");
         }
-        writeln!(out, "| when (UTC) | step | attempt | why | settled by | verdict |\n| --- | --- | --- | --- | --- | --- |")?;
+        writeln!(
+            out,
+            "| when (UTC) | step | attempt | why | settled by | verdict |\n| --- | --- | --- | --- | --- | --- |"
+        )?;
         for one in &self.doubts {
             let settled = match one.settled_by {
                 None => Cow::Borrowed("**open**"),
@@ -113,20 +130,39 @@ impl Report {
             let reason = one.reason.as_ref().map_or(String::new(), |reason| format!(": {}", cell(reason)));
             let step = code(&label(&one.step, one.key.as_ref()));
             let verdict = one.verdict.unwrap_or("");
-            writeln!(out, "| {} | {step} | {} | {} | {settled} | {verdict}{reason} |", one.at, one.attempt, cell(&one.why))?;
+            writeln!(
+                out,
+                "| {} | {step} | {} | {} | {settled} | {verdict}{reason} |",
+                one.at,
+                one.attempt,
+                cell(&one.why)
+            )?;
         }
         Ok(())
     }
 
     fn write_steps(&self, out: &mut dyn Write) -> fmt::Result {
         writeln!(out, "\n## Steps\n")?;
-        writeln!(out, "| step | type | effect | status | seconds | attempts | checked |\n| --- | --- | --- | --- | ---: | ---: | --- |")?;
+        writeln!(
+            out,
+            "| step | type | effect | status | seconds | attempts | checked |\n| --- | --- | --- | --- | ---: | ---: | --- |"
+        )?;
         for step in &self.steps {
             let seconds = step.duration.map_or(String::new(), |seconds| format!("{seconds:.3}"));
             let name = code(&label(&step.id, step.key.as_ref()));
-            let status = if matches!(step.status, "failed" | "unknown" | "stuck") { format!("**{}**", step.status) } else { step.status.to_owned() };
+            let status = if matches!(step.status, "failed" | "unknown" | "stuck") {
+                format!("**{}**", step.status)
+            } else {
+                step.status.to_owned()
+            };
             let checked = checked(step);
-            writeln!(out, "| {name} | {} | {} | {status} | {seconds} | {} | {checked} |", step.kind, step.effect, step.attempts.len())?;
+            writeln!(
+                out,
+                "| {name} | {} | {} | {status} | {seconds} | {} | {checked} |",
+                step.kind,
+                step.effect,
+                step.attempts.len()
+            )?;
         }
         Ok(())
     }
@@ -165,7 +201,10 @@ impl Report {
             fenced(out, "json", &format!("{:#}", self.signature))?;
         }
         let audit = Commands::new(&self.run, None).audit();
-        writeln!(out, "\nTo check the records, the plan's digest and the signature: `{audit}`. It names the first record that was changed, dropped or moved.")
+        writeln!(
+            out,
+            "\nTo check the records, the plan's digest and the signature: `{audit}`. It names the first record that was changed, dropped or moved."
+        )
     }
 }
 
@@ -194,18 +233,25 @@ fn write_step(out: &mut dyn Write, step: &Evidence) -> fmt::Result {
             (None, Some(ended)) => ended.clone(),
             (None, None) => String::new(),
         };
-        let why = row.error.as_ref().map_or(String::new(), |error| format!(": {}: {}", error.class, cell(&error.message)));
+        let why =
+            row.error.as_ref().map_or(String::new(), |error| format!(": {}: {}", error.class, cell(&error.message)));
         writeln!(out, "- attempt {} ({}, epoch {}): {} {when}{why}", row.attempt, row.purpose, row.epoch, row.result)?;
     }
     for check in step.verify.iter().flat_map(|verify| &verify.checks) {
-        writeln!(out, "- verify {}", code(check))?;
+        writeln!(out, "- verify {}", bare_code(check))?;
     }
     match &step.output {
         None => Ok(()),
-        Some(OutputView::Blob { blob, size }) => writeln!(out, "\nOutput: {size} bytes beside the journal, SHA-256 `{blob}`."),
+        Some(OutputView::Blob { blob, size }) => {
+            writeln!(out, "\nOutput: {size} bytes beside the journal, SHA-256 `{blob}`.")
+        }
         Some(OutputView::Inline(json)) if json.as_str() == "null" => Ok(()),
         Some(OutputView::Inline(json)) => {
-            let text = if json.as_str().len() <= OUTPUT_BYTES_MAX { format!("{:#}", json.value()) } else { cut(json.as_str()) };
+            let text = if json.as_str().len() <= OUTPUT_BYTES_MAX {
+                format!("{:#}", json.value())
+            } else {
+                cut(json.as_str())
+            };
             writeln!(out)?;
             fenced(out, "json", &text)
         }
@@ -237,11 +283,23 @@ fn cell(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Text as code, whatever backticks and bars it holds.
+/// An address stays one: escaping would change where it leads.
+fn address(text: &str) -> Cow<'_, str> {
+    let is_plain =
+        text.starts_with("http") && !text.contains(|letter: char| letter.is_whitespace() || "<>|\\`".contains(letter));
+    if is_plain { Cow::Owned(format!("<{text}>")) } else { cell(text) }
+}
+
+/// Text as code in a table, whatever backticks and bars it holds.
 fn code(text: &str) -> String {
+    bare_code(text).replace('|', "\\|")
+}
+
+/// Text as code, whatever backticks it holds.
+fn bare_code(text: &str) -> String {
     let ticks = "`".repeat(longest_run(text) + 1);
     let space = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{ticks}{space}{}{space}{ticks}", text.replace('\n', " ").replace('|', "\\|"))
+    format!("{ticks}{space}{}{space}{ticks}", text.replace('\n', " "))
 }
 
 /// A block that its content cannot end.

@@ -230,9 +230,12 @@ impl About {
         let is_secret = |name: &str| plan.secrets.iter().any(|secret| &*secret.name == name);
         let inputs = match plan.inputs.value() {
             Value::Object(inputs) => inputs,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => serde_json::Map::new(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                serde_json::Map::new()
+            }
         };
-        let inputs = inputs.into_iter().filter(|(name, _)| !is_secret(name)).map(|(name, value)| (name, value.to_string()));
+        let inputs =
+            inputs.into_iter().filter(|(name, _)| !is_secret(name)).map(|(name, value)| (name, value.to_string()));
         Self {
             runbook: plan.runbook.clone(),
             target_kind: plan.target.kind.as_str(),

@@ -1,6 +1,7 @@
 //! A step's parameters as the command or request that they are.
 
 use crate::text::{shell_word, shortened};
+use ceptra_flow_core::plan::StepPlan;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
@@ -8,17 +9,18 @@ use std::fmt::Write as _;
 const REQUEST_CHARS_MAX: usize = 400;
 
 /// What a step will do, on one line.
-pub(super) fn request(kind: &str, with: &Value) -> String {
+pub(super) fn request(step: &StepPlan, with: &Value) -> String {
+    let kind = &*step.kind;
     let Value::Object(fields) = with else { return format!("{kind} {with}") };
     let text = match kind {
         "exec" => exec(fields),
         "http" => http(fields),
         "wait" => rest("wait", fields, &[]),
-        "approval" => format!("ask: {}", fields.get("prompt").map_or(String::new(), plain)),
-        "manual" => format!("by hand: {}", fields.get("instructions").map_or(String::new(), plain)),
+        "approval" => format!("ask: {}", step.approval().map_or("", |approval| &approval.prompt)),
+        "manual" => format!("by hand: {}", step.manual().map_or("", |manual| &manual.instructions)),
         _ => rest(kind, fields, &[]),
     };
-    shortened(&text.replace('\n', " ⏎ "), REQUEST_CHARS_MAX).into_owned()
+    shortened(&text.trim().replace('\n', " ⏎ "), REQUEST_CHARS_MAX).into_owned()
 }
 
 fn exec(fields: &Map<String, Value>) -> String {
@@ -68,6 +70,8 @@ fn short_value(value: &Value) -> String {
     match value {
         Value::String(text) if text.contains("{{") => text.clone(),
         Value::String(text) if !text.is_empty() && !text.contains(char::is_whitespace) => text.clone(),
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
     }
 }

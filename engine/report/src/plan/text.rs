@@ -1,8 +1,8 @@
 //! A plan for people: one screen that says what matters, then every step.
 
-use super::{Estimate, PlanView};
 use super::request::request;
 use super::unproven::unproven;
+use super::{Estimate, PlanView};
 use crate::text::{count, shortened, some_of, thousands};
 use crate::time::duration;
 use ceptra_flow_core::StepIx;
@@ -30,7 +30,8 @@ impl PlanView<'_> {
         let shortens = self.plan.steps.len() > STEPS_SHOWN_MAX;
         let (waves, each) = if shortens { (WAVES_SHOWN, STEPS_OF_WAVE_SHOWN) } else { (usize::MAX, usize::MAX) };
         for (at, wave) in self.shape.waves.iter().enumerate().take(waves) {
-            let together = if wave.len() > 1 { format!(", {} side by side", thousands(wave.len())) } else { String::new() };
+            let together =
+                if wave.len() > 1 { format!(", {} side by side", thousands(wave.len())) } else { String::new() };
             writeln!(out, "\nWave {}{together}", at + 1)?;
             self.write_steps(out, wave, each, width)?;
         }
@@ -39,7 +40,8 @@ impl PlanView<'_> {
             let more = count(self.shape.waves.len() - waves, "more wave");
             writeln!(out, "\n… and {more} with {}; --format json has them all", count(left, "step"))?;
         }
-        let finally: Vec<StepIx> = self.plan.places().map(|(at, _)| at).filter(|at| self.plan.is_finally(*at)).collect();
+        let finally: Vec<StepIx> =
+            self.plan.places().map(|(at, _)| at).filter(|at| self.plan.is_finally(*at)).collect();
         if !finally.is_empty() {
             writeln!(out, "\nAt the end, whatever happened")?;
             self.write_steps(out, &finally, each, width)?;
@@ -58,7 +60,11 @@ impl PlanView<'_> {
         writeln!(out, "runbook    {} · {}", plan.runbook.name, plan.runbook.title)?;
         writeln!(out, "steps      {}", self.steps_by_effect())?;
         writeln!(out, "approvals  {}", self.approvals_in_words())?;
-        let points = plan.steps.iter().filter(|step| step.is_point_of_no_return() && step.left_out().is_none()).map(|step| &step.id);
+        let points = plan
+            .steps
+            .iter()
+            .filter(|step| step.is_point_of_no_return() && step.left_out().is_none())
+            .map(|step| &step.id);
         let points = some_of(points, PATH_SHOWN, ", ");
         writeln!(out, "no return  {}", if points.is_empty() { "none" } else { &points })?;
         writeln!(out, "time       {}", self.time_in_words())?;
@@ -85,7 +91,10 @@ impl PlanView<'_> {
             (self.effects.once, "must happen once (once)"),
         ];
         let all: usize = kinds.iter().map(|(number, _)| number).sum();
-        let parts = kinds.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{} {what}", thousands(*number)));
+        let parts = kinds
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| format!("{} {what}", thousands(*number)));
         let left_out = self.plan.steps.len() - all;
         let mut text = format!("{}: {}", thousands(all), some_of(parts, usize::MAX, ", "));
         if left_out > 0 {
@@ -135,14 +144,14 @@ impl PlanView<'_> {
     fn write_step(&self, out: &mut dyn fmt::Write, at: StepIx, width: usize) -> fmt::Result {
         let step = self.plan.step(at);
         let shown = self.shown(at);
-        let margin = width + 15;
-        let does = request(&step.kind, &shown.with);
+        let margin = width + 16;
+        let does = request(step, &shown.with);
         match self.words.title(at) {
             Some(title) => {
-                writeln!(out, "  {:<width$}  {:<10} {}", step.id, shown.effect, shortened(&title, 200))?;
+                writeln!(out, "  {:<width$}  {:<10}  {}", step.id, shown.effect, shortened(&title, 200))?;
                 writeln!(out, "{:margin$}{does}", "")?;
             }
-            None => writeln!(out, "  {:<width$}  {:<10} {does}", step.id, shown.effect)?,
+            None => writeln!(out, "  {:<width$}  {:<10}  {does}", step.id, shown.effect)?,
         }
         for line in self.words.requests(at) {
             writeln!(out, "{:margin$}→ {line}", "")?;
@@ -182,7 +191,7 @@ fn marks(step: &StepPlan, is_later: bool) -> Vec<String> {
         marks.push(format!("only when {}", shortened(when, 120)));
     }
     if is_later {
-        marks.push("{{ … }} known later".to_owned());
+        marks.push("what is in {{ }} is known later".to_owned());
     }
     marks
 }

@@ -12,17 +12,25 @@ const NAMES_MAX: usize = 6;
 pub(super) fn unproven(plan: &Plan, shape: &Shape) -> Vec<String> {
     let around = Around::of(plan, shape);
     let named = |wanted: &dyn Fn(StepIx, &StepPlan) -> bool| -> Option<String> {
-        let mut found = plan.places().filter(|(at, step)| step.left_out().is_none() && wanted(*at, step)).map(|(_, step)| &step.id).peekable();
+        let mut found = plan
+            .places()
+            .filter(|(at, step)| step.left_out().is_none() && wanted(*at, step))
+            .map(|(_, step)| &step.id)
+            .peekable();
         found.peek()?;
         Some(some_of(found, NAMES_MAX, ", "))
     };
     let changes = |step: &StepPlan| !step.effect.is_read();
     let mut lines = Vec::new();
     if let Some(names) = named(&|_, step| step.effect == Effect::Once) {
-        lines.push(format!("{names}: if it is cut short, nobody but you can tell whether it happened (once)"));
+        lines.push(format!("{names}: once cut short, only you can tell whether it happened (once)"));
     }
-    if let Some(names) = named(&|at, step| around.is_after(plan, at) && changes(step) && !step.can_probe() && !is_verified(step)) {
-        lines.push(format!("{names}: at or past the point of no return, with nothing that checks the result (no verify, no probe)"));
+    if let Some(names) =
+        named(&|at, step| around.is_after(plan, at) && changes(step) && !step.can_probe() && !is_verified(step))
+    {
+        lines.push(format!(
+            "{names}: at or past the point of no return, with nothing that checks the result (no verify, no probe)"
+        ));
     }
     if let Some(names) = named(&|at, step| step.is_point_of_no_return() && !around.asked[at.at()]) {
         lines.push(format!("{names}: the point of no return, and nobody is asked before it"));
