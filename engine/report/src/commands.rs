@@ -1,11 +1,12 @@
 //! The commands that go on, spelled so that they can be pasted.
 
 use crate::text::shell_word;
-use ceptra_flow_core::event::Outcome;
+use ceptra_flow_core::event::{ApprovalRequested, Outcome};
 use ceptra_flow_core::ids::{Name, label};
 use ceptra_flow_core::plan::StepPlan;
 use ceptra_flow_core::state::{Question, QuestionKind, Status};
-use ceptra_flow_core::{RunState, StepIx};
+use ceptra_flow_core::{Json, RunState, StepIx};
+use serde_json::Value;
 use std::fmt;
 
 /// Spells commands for one run, with whatever is needed to reach it from another shell.
@@ -70,7 +71,7 @@ impl Commands {
     /// The answers that a question can be given, the favourable one first.
     #[must_use]
     pub fn answers(&self, question: &Question<'_>) -> Vec<String> {
-        self.answers_to(question.kind, question.id, question.key, question.asked.map_or(&[], |asked| &asked.choices))
+        self.answers_to(question.kind, question.id, question.key, question.asked)
     }
 
     pub(crate) fn answers_to(
@@ -78,27 +79,25 @@ impl Commands {
         kind: QuestionKind,
         step: &Name,
         key: Option<&Name>,
-        choices: &[String],
+        asked: Option<&ApprovalRequested>,
     ) -> Vec<String> {
-        let yes = |more: &str| self.of_step("approve", step, key, more);
+        let fields = asked.map_or(String::new(), wanted_fields);
         let resolve = |how: &str| self.of_step("resolve", step, key, how);
         match kind {
             QuestionKind::Approval => {
+                let yes = |more: &str| self.of_step("approve", step, key, &format!("{more}{fields}"));
+                let choices = asked.iter().flat_map(|asked| &asked.choices);
                 let mut answers: Vec<String> =
-                    choices.iter().map(|choice| yes(&format!(" --choice {}", shell_word(choice)))).collect();
+                    choices.map(|choice| yes(&format!(" --choice {}", shell_word(choice)))).collect();
                 if answers.is_empty() {
                     answers.push(yes(""));
                 }
                 answers.push(self.of_step("reject", step, key, " --reason WHY"));
                 answers
             }
-            QuestionKind::Manual => vec![resolve(" --done"), resolve(" --not-done --reason WHY")],
+            QuestionKind::Manual => vec![resolve(&format!(" --done{fields}")), resolve(" --not-done --reason WHY")],
             QuestionKind::Verdict | QuestionKind::Stuck => {
-                vec![
-                    resolve(" --done --reason WHY"),
-                    resolve(" --not-done --reason WHY"),
-                    resolve(" --skip --reason WHY"),
-                ]
+                [" --done", " --not-done", " --skip"].map(|how| resolve(&format!("{how} --reason WHY"))).into()
             }
         }
     }
@@ -145,4 +144,11 @@ impl Commands {
         // What was reversed is not tried again: the next run is a new one.
         state.plan().places().find_map(failed).filter(|_| state.undo().is_none())
     }
+}
+
+/// The typed answers that a question wants, as options; those with a default may be left out.
+fn wanted_fields(asked: &ApprovalRequested) -> String {
+    let Some(Value::Object(fields)) = asked.fields.as_ref().map(Json::value) else { return String::new() };
+    let wanted = fields.iter().filter(|(_, declared)| declared.get("default").is_none());
+    wanted.map(|(name, _)| format!(" --field {}", shell_word(&format!("{name}=VALUE")))).collect()
 }

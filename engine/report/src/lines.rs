@@ -123,7 +123,7 @@ impl Lines {
                 write_terms(&mut terms, "", asked, record.at).expect("writing to a String cannot fail");
                 terms.lines().for_each(&mut add);
                 let kind = if asked.manual { QuestionKind::Manual } else { QuestionKind::Approval };
-                let answers = self.commands.answers_to(kind, &asked.step, asked.key.as_ref(), &asked.choices);
+                let answers = self.commands.answers_to(kind, &asked.step, asked.key.as_ref(), Some(asked));
                 answers.iter().for_each(|answer| add(&format!("$ {answer}")));
             }
             Event::StepFailed(StepFailed { attempt, error, retry_at: None }) if writes_a_log(&error.class) => {
@@ -144,7 +144,7 @@ impl Lines {
     }
 
     fn verdicts(&self, kind: QuestionKind, attempt: &Attempt, mut add: impl FnMut(&str)) {
-        for answer in self.commands.answers_to(kind, &attempt.step, attempt.key.as_ref(), &[]) {
+        for answer in self.commands.answers_to(kind, &attempt.step, attempt.key.as_ref(), None) {
             add(&format!("$ {answer}"));
         }
     }

@@ -476,12 +476,20 @@ fn commands_can_be_pasted() {
 
 #[test]
 fn choices_are_spelled_out_and_an_instance_is_quoted() {
+    use ceptra_flow_core::event::{ApprovalRequested, Event};
     use ceptra_flow_core::state::QuestionKind;
-    let choices = ["eu-west".to_owned(), "eu north".to_owned()];
-    let answers = commands().answers_to(QuestionKind::Approval, &name("go"), Some(&name("pg-1")), &choices);
+    let story = in_doubt();
+    let asked = story.records.iter().find_map(|record| match &record.event {
+        Event::ApprovalRequested(asked) => Some(asked.clone()),
+        _ => None,
+    });
+    let fields = serde_json::json!({"ticket": {"type": "string"}, "note": {"type": "string", "default": ""}});
+    let choices = vec!["eu-west".to_owned(), "eu north".to_owned()];
+    let asked = ApprovalRequested { choices, fields: Some(fields.into()), ..asked.unwrap() };
+    let answers = commands().answers_to(QuestionKind::Approval, &name("go"), Some(&name("pg-1")), Some(&asked));
     expect![[r#"
-        ceptra-flow approve RUN 'go[pg-1]' --choice eu-west
-        ceptra-flow approve RUN 'go[pg-1]' --choice 'eu north'
+        ceptra-flow approve RUN 'go[pg-1]' --choice eu-west --field ticket=VALUE
+        ceptra-flow approve RUN 'go[pg-1]' --choice 'eu north' --field ticket=VALUE
         ceptra-flow reject RUN 'go[pg-1]' --reason WHY"#]]
     .assert_eq(&answers.join("\n").replace(RUN, "RUN"));
 }
