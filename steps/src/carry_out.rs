@@ -3,7 +3,7 @@
 use crate::context::StepContext;
 use crate::error::StepError;
 use crate::step::{Probed, Step};
-use crate::values;
+use crate::values::{self, shown};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -65,9 +65,9 @@ async fn bounded(step: &dyn Step, work: Work, with: Value, cx: &StepContext) -> 
         biased;
         carried = attempt(step, work, with, cx) => carried,
         () = tokio::time::sleep(cx.timeout.saturating_add(margin)) => {
-            Err(StepError::unknown("timeout", format!("the step did not end within {:?}, nor {margin:?} later", cx.timeout)))
+            Err(StepError::unknown("timeout", format!("the step did not end within {}, nor {} later", shown(cx.timeout), shown(margin))))
         }
-        () = cancelled_long_ago => Err(StepError::unknown("cancelled", format!("the step did not end within {margin:?} of being stopped"))),
+        () = cancelled_long_ago => Err(StepError::unknown("cancelled", format!("the step did not end within {} of being stopped", shown(margin)))),
     }
 }
 
@@ -86,7 +86,7 @@ async fn attempt(step: &dyn Step, work: Work, with: Value, cx: &StepContext) -> 
 fn redacted(error: StepError, cx: &StepContext) -> StepError {
     StepError {
         message: cx.secrets.text(&error.message).into_owned(),
-        detail: error.detail.map(|detail| cx.secrets.value(detail)),
+        detail: error.detail.map(|detail| Box::new(cx.secrets.value(*detail))),
         ..error
     }
 }

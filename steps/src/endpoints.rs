@@ -16,11 +16,9 @@ const SCHEME: &str = "lab://";
 pub fn resolve(value: Value, endpoints: &BTreeMap<String, String>) -> Result<Value, StepError> {
     match value {
         Value::String(text) => resolve_text(text, endpoints).map(Value::String),
-        Value::Array(items) => items
-            .into_iter()
-            .map(|item| resolve(item, endpoints))
-            .collect::<Result<_, _>>()
-            .map(Value::Array),
+        Value::Array(items) => {
+            items.into_iter().map(|item| resolve(item, endpoints)).collect::<Result<_, _>>().map(Value::Array)
+        }
         Value::Object(fields) => fields
             .into_iter()
             .map(|(key, field)| Ok((key, resolve(field, endpoints)?)))
@@ -34,36 +32,23 @@ pub fn resolve(value: Value, endpoints: &BTreeMap<String, String>) -> Result<Val
 ///
 /// # Errors
 /// Class `endpoint`, when the name is not among the endpoints.
-pub fn resolve_text(
-    text: String,
-    endpoints: &BTreeMap<String, String>,
-) -> Result<String, StepError> {
+pub fn resolve_text(text: String, endpoints: &BTreeMap<String, String>) -> Result<String, StepError> {
     let Some(symbolic) = text.strip_prefix(SCHEME) else {
         return Ok(text);
     };
-    let (name, rest) = symbolic
-        .find('/')
-        .map_or((symbolic, ""), |at| symbolic.split_at(at));
+    let (name, rest) = symbolic.find('/').map_or((symbolic, ""), |at| symbolic.split_at(at));
     match endpoints.get(name) {
         Some(place) => Ok(format!("{}{rest}", place.trim_end_matches('/'))),
-        None => Err(StepError::nothing(
-            "endpoint",
-            unknown_name(name, endpoints),
-        )),
+        None => Err(StepError::nothing("endpoint", unknown_name(name, endpoints))),
     }
 }
 
 fn unknown_name(name: &str, endpoints: &BTreeMap<String, String>) -> String {
     if endpoints.is_empty() {
-        return format!(
-            "`{SCHEME}{name}` is an address in the rehearsal lab, but no lab runs for this run"
-        );
+        return format!("`{SCHEME}{name}` is an address in the rehearsal lab, but no lab runs for this run");
     }
     let known: Vec<&str> = endpoints.keys().map(String::as_str).collect();
-    format!(
-        "the rehearsal lab has nothing called `{name}`; it has {}",
-        known.join(", ")
-    )
+    format!("the rehearsal lab has nothing called `{name}`; it has {}", known.join(", "))
 }
 
 #[cfg(test)]
@@ -73,10 +58,7 @@ mod tests {
 
     fn endpoints() -> BTreeMap<String, String> {
         BTreeMap::from([
-            (
-                "cluster-a.control-plane".to_owned(),
-                "https://127.0.0.1:4001".to_owned(),
-            ),
+            ("cluster-a.control-plane".to_owned(), "https://127.0.0.1:4001".to_owned()),
             ("objects".to_owned(), "/state/labs/7/objects/".to_owned()),
         ])
     }
@@ -105,9 +87,6 @@ mod tests {
             "the rehearsal lab has nothing called `objekts`; it has cluster-a.control-plane, objects"
         );
         let error = resolve(json!("lab://objects"), &BTreeMap::new()).unwrap_err();
-        assert_eq!(
-            error.message,
-            "`lab://objects` is an address in the rehearsal lab, but no lab runs for this run"
-        );
+        assert_eq!(error.message, "`lab://objects` is an address in the rehearsal lab, but no lab runs for this run");
     }
 }

@@ -26,8 +26,8 @@ pub struct StepError {
     pub left: Aftermath,
     /// The exit code, where there is one.
     pub exit_code: Option<i64>,
-    /// More for machines.
-    pub detail: Option<Value>,
+    /// More for machines; boxed, because errors travel through many hands and seldom have one.
+    pub detail: Option<Box<Value>>,
 }
 
 impl StepError {
@@ -78,7 +78,7 @@ impl StepError {
     /// The same, with more for machines.
     #[must_use]
     pub fn with_detail(mut self, detail: Value) -> Self {
-        self.detail = Some(detail);
+        self.detail = Some(Box::new(detail));
         self
     }
 
@@ -105,22 +105,12 @@ impl StepError {
             message: self.message,
             left,
             exit_code: self.exit_code,
-            detail: self.detail.map(Json::from),
+            detail: self.detail.map(|detail| Json::from(*detail)),
         };
-        if unknown {
-            input::Result::Unknown(failure)
-        } else {
-            input::Result::Failed(failure)
-        }
+        if unknown { input::Result::Unknown(failure) } else { input::Result::Failed(failure) }
     }
 
     fn new(class: &'static str, message: impl Into<String>, left: Aftermath) -> Self {
-        Self {
-            class,
-            message: message.into(),
-            left,
-            exit_code: None,
-            detail: None,
-        }
+        Self { class, message: message.into(), left, exit_code: None, detail: None }
     }
 }

@@ -25,50 +25,24 @@ const KEY_CHARS_MAX: usize = 80;
 
 /// The file of one attempt's stream under the run's directory; what `logs` opens.
 #[must_use]
-pub fn path(
-    run_dir: &Path,
-    step: &str,
-    key: Option<&str>,
-    attempt: u32,
-    stream: Stream,
-) -> PathBuf {
-    let instance = key
-        .map(|key| format!("[{}]", sanitised(key)))
-        .unwrap_or_default();
+pub fn path(run_dir: &Path, step: &str, key: Option<&str>, attempt: u32, stream: Stream) -> PathBuf {
+    let instance = key.map(|key| format!("[{}]", sanitised(key))).unwrap_or_default();
     let stream = match stream {
         Stream::Stdout => "stdout",
         Stream::Stderr => "stderr",
     };
-    run_dir.join("logs").join(format!(
-        "{}{instance}.{attempt}.{stream}.log",
-        sanitised(step)
-    ))
+    run_dir.join("logs").join(format!("{}{instance}.{attempt}.{stream}.log", sanitised(step)))
 }
 
 /// A key as part of a file name. Keys that had to be changed carry a digest, so that no two share a file.
 fn sanitised(key: &str) -> String {
     let is_plain = |at: char| at.is_ascii_alphanumeric() || matches!(at, '-' | '_' | '.');
-    if key.len() <= KEY_CHARS_MAX
-        && !key.is_empty()
-        && !key.starts_with('.')
-        && key.chars().all(is_plain)
-    {
+    if key.len() <= KEY_CHARS_MAX && !key.is_empty() && !key.starts_with('.') && key.chars().all(is_plain) {
         return key.to_owned();
     }
-    let plain: String = key
-        .chars()
-        .take(KEY_CHARS_MAX)
-        .map(|at| if is_plain(at) { at } else { '_' })
-        .collect();
+    let plain: String = key.chars().take(KEY_CHARS_MAX).map(|at| if is_plain(at) { at } else { '_' }).collect();
     let digest = Sha256::digest(key.as_bytes());
-    format!(
-        "{}~{:02x}{:02x}{:02x}{:02x}",
-        plain.trim_start_matches('.'),
-        digest[0],
-        digest[1],
-        digest[2],
-        digest[3]
-    )
+    format!("{}~{:02x}{:02x}{:02x}{:02x}", plain.trim_start_matches('.'), digest[0], digest[1], digest[2], digest[3])
 }
 
 /// Where the output of one attempt goes. Clones write to the same files.
@@ -93,37 +67,16 @@ struct Lane {
 impl LogSink {
     /// The log of one attempt. Nothing is created before there is something to write.
     #[must_use]
-    pub fn for_attempt(
-        run_dir: &Path,
-        step: &str,
-        key: Option<&str>,
-        attempt: u32,
-        secrets: &Arc<Redactor>,
-    ) -> Self {
-        let lane = |stream| {
-            Mutex::new(Lane::new(
-                Some(path(run_dir, step, key, attempt, stream)),
-                secrets,
-            ))
-        };
-        Self {
-            shared: Arc::new(Shared {
-                stdout: lane(Stream::Stdout),
-                stderr: lane(Stream::Stderr),
-            }),
-        }
+    pub fn for_attempt(run_dir: &Path, step: &str, key: Option<&str>, attempt: u32, secrets: &Arc<Redactor>) -> Self {
+        let lane = |stream| Mutex::new(Lane::new(Some(path(run_dir, step, key, attempt, stream)), secrets));
+        Self { shared: Arc::new(Shared { stdout: lane(Stream::Stdout), stderr: lane(Stream::Stderr) }) }
     }
 
     /// A log that keeps nothing.
     #[must_use]
     pub fn none() -> Self {
         let lane = || Mutex::new(Lane::new(None, &Arc::default()));
-        Self {
-            shared: Arc::new(Shared {
-                stdout: lane(),
-                stderr: lane(),
-            }),
-        }
+        Self { shared: Arc::new(Shared { stdout: lane(), stderr: lane() }) }
     }
 
     /// Appends what arrived on a stream.
@@ -150,9 +103,7 @@ impl LogSink {
     /// The first error of writing, if any: the log is incomplete from there on.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        [Stream::Stdout, Stream::Stderr]
-            .into_iter()
-            .find_map(|stream| self.lane(stream).trouble.clone())
+        [Stream::Stdout, Stream::Stderr].into_iter().find_map(|stream| self.lane(stream).trouble.clone())
     }
 
     fn lane(&self, stream: Stream) -> MutexGuard<'_, Lane> {
@@ -167,12 +118,7 @@ impl LogSink {
 
 impl Lane {
     fn new(path: Option<PathBuf>, secrets: &Arc<Redactor>) -> Self {
-        Self {
-            path,
-            redacted: secrets.stream(),
-            file: None,
-            trouble: None,
-        }
+        Self { path, redacted: secrets.stream(), file: None, trouble: None }
     }
 
     fn append(&mut self, bytes: &[u8]) {
@@ -223,10 +169,7 @@ mod tests {
         log.finish();
         let file = run.path().join("logs/freeze[pg-0].2.stdout.log");
         assert_eq!(fs::read_to_string(&file).unwrap(), "frozen\n");
-        assert_eq!(
-            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!run.path().join("logs/freeze[pg-0].2.stderr.log").exists());
         assert_eq!(log.trouble(), None);
     }
@@ -244,31 +187,20 @@ mod tests {
 
     #[test]
     fn hostile_keys_stay_in_the_directory_and_never_share_a_file() {
-        let name = |key: &str| {
-            path(Path::new("/run"), "s", Some(key), 1, Stream::Stdout)
-                .display()
-                .to_string()
-        };
+        let name = |key: &str| path(Path::new("/run"), "s", Some(key), 1, Stream::Stdout).display().to_string();
         assert_eq!(name("pg-0.a"), "/run/logs/s[pg-0.a].1.stdout.log");
         assert_eq!(
             name("../../etc/passwd"),
-            "/run/logs/s[_.._etc_passwd~ea9efb44].1.stdout.log"
-                .replace("ea9efb44", &digest("../../etc/passwd"))
+            "/run/logs/s[_.._etc_passwd~ea9efb44].1.stdout.log".replace("ea9efb44", &digest("../../etc/passwd"))
         );
         assert_ne!(name("a/b"), name("a:b"));
         assert!(name(&"k".repeat(5000)).len() < 150);
         assert_ne!(name(&"k".repeat(5000)), name(&"k".repeat(5001)));
-        assert_eq!(
-            name(""),
-            format!("/run/logs/s[~{}].1.stdout.log", digest(""))
-        );
+        assert_eq!(name(""), format!("/run/logs/s[~{}].1.stdout.log", digest("")));
     }
 
     fn digest(key: &str) -> String {
-        Sha256::digest(key.as_bytes())[..4]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        Sha256::digest(key.as_bytes())[..4].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]

@@ -84,20 +84,12 @@ impl Redactor {
             },
             Value::Number(number) => {
                 let text = number.to_string();
-                if self.text(&text) == text {
-                    Value::Number(number)
-                } else {
-                    Value::String(MASK.to_owned())
-                }
+                if self.text(&text) == text { Value::Number(number) } else { Value::String(MASK.to_owned()) }
             }
-            Value::Array(items) => {
-                Value::Array(items.into_iter().map(|item| self.value(item)).collect())
-            }
+            Value::Array(items) => Value::Array(items.into_iter().map(|item| self.value(item)).collect()),
             Value::Object(fields) => {
-                let fields: Map<String, Value> = fields
-                    .into_iter()
-                    .map(|(key, field)| (self.text(&key).into_owned(), self.value(field)))
-                    .collect();
+                let fields: Map<String, Value> =
+                    fields.into_iter().map(|(key, field)| (self.text(&key).into_owned(), self.value(field))).collect();
                 Value::Object(fields)
             }
             Value::Null | Value::Bool(_) => value,
@@ -120,10 +112,7 @@ impl Redactor {
     /// One that is fed in pieces.
     #[must_use]
     pub fn stream(self: &Arc<Self>) -> RedactedStream {
-        RedactedStream {
-            redactor: Arc::clone(self),
-            held: Vec::new(),
-        }
+        RedactedStream { redactor: Arc::clone(self), held: Vec::new() }
     }
 }
 
@@ -155,9 +144,7 @@ impl RedactedStream {
         let keep = loop {
             // What begins before `undecided` can become no longer match by more bytes.
             let undecided = at + search.undecided_from(&self.held[at..]);
-            match search.finder.find(Input::new(&self.held).range(at..))
-                .filter(|found| found.start() < undecided)
-            {
+            match search.finder.find(Input::new(&self.held).range(at..)).filter(|found| found.start() < undecided) {
                 Some(found) => {
                     shown.extend_from_slice(&self.held[at..found.start()]);
                     shown.extend_from_slice(MASK.as_bytes());
@@ -192,10 +179,7 @@ impl Search {
             .match_kind(MatchKind::LeftmostLongest)
             .build(&forms)
             .expect("a search fails to build only beyond two billion bytes of secrets");
-        Some(Self {
-            forms: forms.into(),
-            finder,
-        })
+        Some(Self { forms: forms.into(), finder })
     }
 
     /// The place from which on `bytes` may be the beginning of a form whose rest is still to come.
@@ -205,9 +189,7 @@ impl Search {
         (from..bytes.len())
             .find(|&at| {
                 let tail = &bytes[at..];
-                self.forms
-                    .iter()
-                    .any(|form| form.len() > tail.len() && form.starts_with(tail))
+                self.forms.iter().any(|form| form.len() > tail.len() && form.starts_with(tail))
             })
             .unwrap_or(bytes.len())
     }
@@ -240,11 +222,7 @@ fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
     .into_iter()
     .map(String::into_bytes)
     .collect();
-    forms.extend(
-        base64_forms(secret.as_bytes())
-            .into_iter()
-            .map(String::into_bytes),
-    );
+    forms.extend(base64_forms(secret.as_bytes()).into_iter().map(String::into_bytes));
     forms
 }
 
@@ -253,16 +231,11 @@ fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
 fn base64_forms(secret: &[u8]) -> Vec<String> {
     let mut forms = vec![STANDARD.encode(secret)];
     for offset in 0..3 {
-        let shifted: Vec<u8> = std::iter::repeat_n(0, offset)
-            .chain(secret.iter().copied())
-            .collect();
+        let shifted: Vec<u8> = std::iter::repeat_n(0, offset).chain(secret.iter().copied()).collect();
         // A character holds six bits; the first ones share bits with what comes before, the last with what follows.
         let first = (offset * 8).div_ceil(6);
         let end = shifted.len() * 8 / 6;
-        for text in [
-            STANDARD_NO_PAD.encode(&shifted),
-            URL_SAFE_NO_PAD.encode(&shifted),
-        ] {
+        for text in [STANDARD_NO_PAD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)] {
             forms.push(text[first..end].to_owned());
         }
     }
@@ -287,9 +260,7 @@ impl Percent {
 fn percent_encoded(text: &str) -> Percent {
     Percent(text.bytes().fold(String::new(), |mut encoded, byte| {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte))
-            }
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
             _ => {
                 let _ = write!(encoded, "%{byte:02X}");
             }
@@ -306,12 +277,7 @@ mod tests {
     const SECRET: &str = "hunter2/\"Zürich 9\"";
 
     fn redactor() -> Arc<Redactor> {
-        Arc::new(Redactor::new([
-            SECRET.to_owned(),
-            "ab".to_owned(),
-            "31337".to_owned(),
-            String::new(),
-        ]))
+        Arc::new(Redactor::new([SECRET.to_owned(), "ab".to_owned(), "31337".to_owned(), String::new()]))
     }
 
     #[test]
@@ -344,18 +310,14 @@ mod tests {
 
     #[test]
     fn values_are_redacted_at_any_depth_and_short_secrets_only_as_a_whole() {
-        let value =
-            json!({ SECRET: ["ab", "cab", 31337, 131_337, format!("token={SECRET}"), true, null] });
+        let value = json!({ SECRET: ["ab", "cab", 31337, 131_337, format!("token={SECRET}"), true, null] });
         let expected = json!({ "***": ["***", "cab", "***", "***", "token=***", true, null] });
         assert_eq!(redactor().value(value), expected);
     }
 
     #[test]
     fn a_secret_in_pieces_is_replaced_wherever_it_is_cut() {
-        let text = format!(
-            "begin {SECRET} hunter2 middle {} end",
-            STANDARD.encode(SECRET)
-        );
+        let text = format!("begin {SECRET} hunter2 middle {} end", STANDARD.encode(SECRET));
         let expected = "begin *** hunter2 middle *** end";
         for cut in 0..=text.len() {
             for second in cut..=text.len() {
@@ -364,11 +326,7 @@ mod tests {
                 shown.extend(stream.push(&text.as_bytes()[cut..second]));
                 shown.extend(stream.push(&text.as_bytes()[second..]));
                 shown.extend(stream.finish());
-                assert_eq!(
-                    String::from_utf8(shown).unwrap(),
-                    expected,
-                    "cut at {cut} and {second}"
-                );
+                assert_eq!(String::from_utf8(shown).unwrap(), expected, "cut at {cut} and {second}");
             }
         }
     }

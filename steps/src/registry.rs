@@ -1,7 +1,7 @@
 //! Every step type of this installation. A new type is one file and one line here.
 
-use crate::{ceptra, generic};
 use crate::step::Step;
+use crate::{ceptra, generic};
 use ceptra_flow_core::catalog::StepType;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -21,12 +21,5 @@ pub fn catalog() -> Vec<StepType> {
 #[must_use]
 pub fn find(name: &str) -> Option<&'static dyn Step> {
     static BY_NAME: OnceLock<BTreeMap<&'static str, &'static dyn Step>> = OnceLock::new();
-    BY_NAME
-        .get_or_init(|| {
-            registry()
-                .map(|step| (step.describe().name, step))
-                .collect()
-        })
-        .get(name)
-        .copied()
+    BY_NAME.get_or_init(|| registry().map(|step| (step.describe().name, step)).collect()).get(name).copied()
 }

@@ -37,41 +37,22 @@ pub trait Step: Send + Sync {
 
     /// Has the effect, once. Must stop soon after `cx.cancel` is cancelled or `cx.timeout` has passed,
     /// and must say [`StepError::unknown`] where nobody can know whether the effect happened.
-    fn run<'a>(
-        &'a self,
-        with: Value,
-        cx: &'a StepContext,
-    ) -> BoxFuture<'a, Result<Value, StepError>>;
+    fn run<'a>(&'a self, with: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Value, StepError>>;
 
     /// Asks the world whether the effect of an earlier attempt with these parameters happened. Changes nothing.
-    fn probe<'a>(
-        &'a self,
-        with: Value,
-        cx: &'a StepContext,
-    ) -> BoxFuture<'a, Result<Probed, StepError>> {
+    fn probe<'a>(&'a self, with: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Probed, StepError>> {
         let _ = (with, cx);
         let name = self.describe().name;
-        Box::pin(async move {
-            Err(StepError::unsupported(format!(
-                "`{name}` cannot tell by itself whether it was done"
-            )))
-        })
+        Box::pin(
+            async move { Err(StepError::unsupported(format!("`{name}` cannot tell by itself whether it was done"))) },
+        )
     }
 
     /// Reverses the effect. `with` is what the step was run with, `output` what it gave back.
-    fn undo<'a>(
-        &'a self,
-        with: Value,
-        output: Value,
-        cx: &'a StepContext,
-    ) -> BoxFuture<'a, Result<Value, StepError>> {
+    fn undo<'a>(&'a self, with: Value, output: Value, cx: &'a StepContext) -> BoxFuture<'a, Result<Value, StepError>> {
         let _ = (with, output, cx);
         let name = self.describe().name;
-        Box::pin(async move {
-            Err(StepError::unsupported(format!(
-                "`{name}` has no inverse of its own"
-            )))
-        })
+        Box::pin(async move { Err(StepError::unsupported(format!("`{name}` has no inverse of its own"))) })
     }
 
     /// The result, for types described as `inline`: at once, without a task. `None` for the others.

@@ -14,9 +14,9 @@ use std::time::Duration;
 /// # Errors
 /// What is wrong with it, for people.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    duration_ms(text).map(Duration::from_millis).ok_or_else(|| {
-        format!("`{text}` is no duration; write one like `250ms`, `30s`, `10m`, `1h30m` or `2d`")
-    })
+    duration_ms(text)
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("`{text}` is no duration; write one like `250ms`, `30s`, `10m`, `1h30m` or `2d`"))
 }
 
 fn duration_ms(text: &str) -> Option<u64> {
@@ -34,12 +34,31 @@ fn duration_ms(text: &str) -> Option<u64> {
     (!text.is_empty()).then_some(total)
 }
 
+/// A duration as people write it: `1h30m`, `250ms`. Less than a millisecond is rounded up.
+#[must_use]
+pub fn shown(duration: Duration) -> String {
+    let mut ms = duration.as_nanos().div_ceil(1_000_000);
+    if ms == 0 {
+        return "0s".to_owned();
+    }
+    let mut text = String::new();
+    for (unit, unit_ms) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
+        let count = ms / unit_ms;
+        ms %= unit_ms;
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    text
+}
+
 /// Text such as `64KiB`, or a number of bytes.
 ///
 /// # Errors
 /// What is wrong with it, for people.
 pub fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is no size; write bytes, or a number with `KiB`, `MiB`, `GiB`, `kB`, `MB` or `GB`");
+    let wrong =
+        || format!("`{text}` is no size; write bytes, or a number with `KiB`, `MiB`, `GiB`, `kB`, `MB` or `GB`");
     let text = text.trim();
     let digits = text.find(|at: char| !at.is_ascii_digit()).unwrap_or(text.len());
     let count: u64 = text[..digits].parse().map_err(|_| wrong())?;
@@ -228,9 +247,30 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(duration("2d"), Ok(Duration::from_secs(172_800)));
-        for wrong in ["", "5", "s", "5 s", "-5s", "1.5h", "5y", "99999999999999999999s", "999999999999999999d", "5s!", "1m1h", "1s1s"] {
+        for wrong in [
+            "",
+            "5",
+            "s",
+            "5 s",
+            "-5s",
+            "1.5h",
+            "5y",
+            "99999999999999999999s",
+            "999999999999999999d",
+            "5s!",
+            "1m1h",
+            "1s1s",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn durations_are_shown_as_they_are_written() {
+        for text in ["0s", "250ms", "1h30m", "2d", "1d1h1m1s1ms"] {
+            assert_eq!(shown(duration(text).unwrap()), text);
+        }
+        assert_eq!(shown(Duration::from_nanos(7_199_999_999_920)), "2h");
     }
 
     #[test]

@@ -50,10 +50,22 @@ pub(super) fn answers() -> Field {
 fn params() -> Vec<Field> {
     vec![
         Field::required("prompt", Shape::String, "What is asked."),
-        Field::optional("choices", Shape::List(Box::new(Shape::String)), "What may be answered. Default: yes, or reject."),
+        Field::optional(
+            "choices",
+            Shape::List(Box::new(Shape::String)),
+            "What may be answered. Default: yes, or reject.",
+        ),
         Field::optional("approvers", Shape::Integer, "How many different people must agree. Default 1."),
-        Field::optional("not_initiator", Shape::Boolean, "Whether the person who started the run does not count. Default false."),
-        Field::optional("expires", Shape::Duration, "How long the question stands; the step fails then. Default: without end."),
+        Field::optional(
+            "not_initiator",
+            Shape::Boolean,
+            "Whether the person who started the run does not count. Default false.",
+        ),
+        Field::optional(
+            "expires",
+            Shape::Duration,
+            "How long the question stands; the step fails then. Default: without end.",
+        ),
         Field::optional(
             "evidence",
             Shape::List(Box::new(Shape::String)),

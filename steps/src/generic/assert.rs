@@ -52,7 +52,11 @@ impl Step for Assert {
         let check = Table {
             fields: vec![
                 Field::required("check", Shape::Cel, "A CEL condition over the names in scope."),
-                Field::optional("message", Shape::String, "What to say when it does not hold. Default: the condition itself."),
+                Field::optional(
+                    "message",
+                    Shape::String,
+                    "What to say when it does not hold. Default: the condition itself.",
+                ),
             ],
             open: false,
         };
@@ -61,7 +65,11 @@ impl Step for Assert {
             name: "assert",
             summary: "Fails unless every condition holds.",
             params: Table {
-                fields: vec![Field::required("checks", checks, "The conditions; all are evaluated, and all that fail are named.")],
+                fields: vec![Field::required(
+                    "checks",
+                    checks,
+                    "The conditions; all are evaluated, and all that fail are named.",
+                )],
                 open: false,
             },
             example: EXAMPLE,
@@ -106,7 +114,10 @@ mod tests {
 
     #[test]
     fn all_hold() {
-        assert_eq!(judge(&[checked("1 < 2", None, Ok(true)), checked("true", Some("no"), Ok(true))]), Ok(json!({ "checks": 2 })));
+        assert_eq!(
+            judge(&[checked("1 < 2", None, Ok(true)), checked("true", Some("no"), Ok(true))]),
+            Ok(json!({ "checks": 2 }))
+        );
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::error::StepError;
 use crate::process::{self, Captured, Ending, Finished, Job, KEPT_BYTES_MAX};
 use crate::step::{BoxFuture, GRACE_DEFAULT, Probed, Step};
 use crate::values;
-use ceptra_flow_core::catalog::{Field, ParamProblem, Shape, StepType, Table};
 use ceptra_flow_core::Effect;
+use ceptra_flow_core::catalog::{Field, ParamProblem, Shape, StepType, Table};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::io;
@@ -80,7 +80,9 @@ impl Step for Exec {
         Box::pin(async move {
             let params: Params = values::params(with)?;
             let Some(created) = created_path(&params, cx) else {
-                return Err(StepError::unsupported("`exec` can tell whether it was done only where `creates` names a path"));
+                return Err(StepError::unsupported(
+                    "`exec` can tell whether it was done only where `creates` names a path",
+                ));
             };
             match created.try_exists() {
                 Ok(true) => Ok(Probed::Done(not_run(params.parse))),
@@ -157,7 +159,8 @@ fn params() -> Table {
 
 fn output(with: &Value) -> Shape {
     let integer = |name, doc| Field::optional(name, Shape::Integer, doc);
-    let cut = || integer("cut", "How many bytes before the last 8 MiB are only in the log; absent when nothing was cut.");
+    let cut =
+        || integer("cut", "How many bytes before the last 8 MiB are only in the log; absent when nothing was cut.");
     let code = || Field::required("exit_code", Shape::Integer, "The exit code; 0 where `creates` existed already.");
     match with.get("parse").and_then(Value::as_str).unwrap_or("text") {
         "text" => Shape::Table(Table {
@@ -188,7 +191,11 @@ fn check(with: &Value) -> Vec<ParamProblem> {
     };
     match (with.get("command"), with.get("script")) {
         (Some(_), Some(_)) => problem("script", "both `command` and `script` are given", "keep one of them"),
-        (None, None) => problem("command", "there is nothing to run", "write `command = [\"program\", \"argument\"]` or `script = \"…\"`"),
+        (None, None) => problem(
+            "command",
+            "there is nothing to run",
+            "write `command = [\"program\", \"argument\"]` or `script = \"…\"`",
+        ),
         (Some(_), None) | (None, Some(_)) => {}
     }
     if with.get("command").and_then(Value::as_array).is_some_and(Vec::is_empty) {
@@ -199,19 +206,35 @@ fn check(with: &Value) -> Vec<ParamProblem> {
         && !line.contains("{{")
         && !line.contains('/')
     {
-        problem("command", "one text with spaces is one program's name", "write every argument as an element of its own, or use `script`");
+        problem(
+            "command",
+            "one text with spaces is one program's name",
+            "write every argument as an element of its own, or use `script`",
+        );
     }
     if with.get("shell").is_some() && with.get("script").is_none() {
-        problem("shell", "`shell` is for `script`, and there is none", "remove it, or write `script` instead of `command`");
+        problem(
+            "shell",
+            "`shell` is for `script`, and there is none",
+            "remove it, or write `script` instead of `command`",
+        );
     }
     if with.get("shell").and_then(Value::as_array).is_some_and(Vec::is_empty) {
         problem("shell", "the list is empty", "begin it with the shell's path");
     }
     if with.get("script").and_then(Value::as_str).is_some_and(|script| script.len() > SCRIPT_BYTES_MAX) {
-        problem("script", "it is longer than 128 KiB, which no system accepts as an argument", "put it in a file and name that in `command`");
+        problem(
+            "script",
+            "it is longer than 128 KiB, which no system accepts as an argument",
+            "put it in a file and name that in `command`",
+        );
     }
     if with.get("ok_codes").and_then(Value::as_array).is_some_and(Vec::is_empty) {
-        problem("ok_codes", "the list is empty, so nothing could succeed", "name the codes that mean success, such as `[0]`");
+        problem(
+            "ok_codes",
+            "the list is empty, so nothing could succeed",
+            "name the codes that mean success, such as `[0]`",
+        );
     }
     found
 }
@@ -276,7 +299,8 @@ fn shell(params: &Params, script: &str) -> Result<Vec<String>, StepError> {
         None => SHELL_DEFAULT.map(str::to_owned).to_vec(),
         Some(Value::Array(argv)) => texts("shell", argv)?,
         Some(shell) => {
-            let name = values::scalar_text(shell).ok_or_else(|| StepError::parameter("`shell` is neither text nor a list"))?;
+            let name =
+                values::scalar_text(shell).ok_or_else(|| StepError::parameter("`shell` is neither text nor a list"))?;
             vec![name, SHELL_DEFAULT[1].to_owned(), SHELL_DEFAULT[2].to_owned()]
         }
     };
@@ -286,7 +310,8 @@ fn shell(params: &Params, script: &str) -> Result<Vec<String>, StepError> {
 
 fn texts(field: &str, values: &[Value]) -> Result<Vec<String>, StepError> {
     let text = |(index, value)| {
-        values::scalar_text(value).ok_or_else(|| StepError::parameter(format!("`{field}[{index}]` is neither text nor a number")))
+        values::scalar_text(value)
+            .ok_or_else(|| StepError::parameter(format!("`{field}[{index}]` is neither text nor a number")))
     };
     values.iter().enumerate().map(text).collect()
 }
@@ -319,11 +344,17 @@ fn not_started(argv: &[String], cwd: &Path, error: &io::Error) -> StepError {
         io::ErrorKind::NotFound if !program.contains('/') => {
             "there is no such program in PATH; install it, or write its full path".to_owned()
         }
-        io::ErrorKind::NotFound if in_cwd.exists() => "the program named in its first line (`#!…`) does not exist".to_owned(),
+        io::ErrorKind::NotFound if in_cwd.exists() => {
+            "the program named in its first line (`#!…`) does not exist".to_owned()
+        }
         io::ErrorKind::NotFound => format!("{} does not exist", in_cwd.display()),
         io::ErrorKind::PermissionDenied => "it is not executable by this user (`chmod +x`?)".to_owned(),
-        io::ErrorKind::ArgumentListTooLong => "its arguments and environment are longer than the system allows; pass data by `stdin`".to_owned(),
-        _ if error.raw_os_error() == Some(libc::ENOEXEC) => "it is no program; a script needs a first line such as `#!/bin/sh`".to_owned(),
+        io::ErrorKind::ArgumentListTooLong => {
+            "its arguments and environment are longer than the system allows; pass data by `stdin`".to_owned()
+        }
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => {
+            "it is no program; a script needs a first line such as `#!/bin/sh`".to_owned()
+        }
         _ => error.to_string(),
     };
     StepError::nothing("spawn", format!("cannot start `{program}`: {why}"))
@@ -338,14 +369,18 @@ fn judged(params: &Params, program: &str, finished: Finished, cx: &StepContext) 
             return Err(failure(StepError::partial("signal", message), stdout, stderr));
         }
         Ending::TimedOut => {
-            let message = format!("`{program}` was not done after {:?} and was stopped", cx.timeout);
+            let message = format!("`{program}` was not done after {} and was stopped", values::shown(cx.timeout));
             return Err(failure(StepError::unknown("timeout", message), stdout, stderr));
         }
         Ending::Cancelled => {
             return Err(failure(StepError::unknown("cancelled", format!("`{program}` was stopped")), stdout, stderr));
         }
         Ending::Lost => {
-            return Err(failure(StepError::unknown("lost", format!("nobody knows how `{program}` ended")), stdout, stderr));
+            return Err(failure(
+                StepError::unknown("lost", format!("nobody knows how `{program}` ended")),
+                stdout,
+                stderr,
+            ));
         }
     };
     let is_ok = params.ok_codes.as_ref().map_or(code == 0, |codes| codes.contains(&code));
@@ -395,12 +430,16 @@ fn lines(stdout: &[u8]) -> Vec<String> {
 fn document(program: &str, stdout: &[u8], cut: u64) -> Result<Value, StepError> {
     if cut > 0 {
         let kept = KEPT_BYTES_MAX / (1024 * 1024);
-        return Err(StepError::partial("parse", format!("`{program}` succeeded, but printed more than the {kept} MiB that are read as JSON")));
+        return Err(StepError::partial(
+            "parse",
+            format!("`{program}` succeeded, but printed more than the {kept} MiB that are read as JSON"),
+        ));
     }
     serde_json::from_slice(stdout).map_err(|error| {
         let begin = String::from_utf8_lossy(&stdout[..stdout.len().min(200)]).into_owned();
         let what = if begin.trim().is_empty() { "nothing at all".to_owned() } else { format!("{:?}", begin.trim()) };
-        let message = format!("`{program}` succeeded, but stdout is not one JSON document ({error}); it begins with {what}");
+        let message =
+            format!("`{program}` succeeded, but stdout is not one JSON document ({error}); it begins with {what}");
         StepError::partial("parse", message)
     })
 }

@@ -70,7 +70,9 @@ impl Step for File {
 }
 
 /// File systems block; a thread of the pool may, the engine's own turn may not.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, StepError> + Send + 'static) -> Result<T, StepError> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StepError> + Send + 'static,
+) -> Result<T, StepError> {
     let joined = tokio::task::spawn_blocking(work).await;
     joined.unwrap_or_else(|_| Err(StepError::unknown("lost", "the work on the file ended without a word")))
 }
@@ -80,11 +82,26 @@ fn params() -> Table {
     Table {
         fields: vec![
             Field::required("action", Shape::OneOf(ACTIONS), "What to do."),
-            Field::required("path", Shape::String, "The file to make, remove or read; relative to where the run was started.").exposed(),
+            Field::required(
+                "path",
+                Shape::String,
+                "The file to make, remove or read; relative to where the run was started.",
+            )
+            .exposed(),
             text("source", "The file to copy; only with `copy`."),
-            Field::optional("content", Shape::Any, "What to write: text as it is, anything else as JSON; only with `write`."),
-            text("mode", "Permissions as octal text, such as `\"0640\"`. Default: those of the file that is replaced, else of the source, else `\"0644\"`."),
-            text("sha256", "What the content's SHA-256 must be, 64 hex digits, `0x` allowed; not with `remove`. Default: anything."),
+            Field::optional(
+                "content",
+                Shape::Any,
+                "What to write: text as it is, anything else as JSON; only with `write`.",
+            ),
+            text(
+                "mode",
+                "Permissions as octal text, such as `\"0640\"`. Default: those of the file that is replaced, else of the source, else `\"0644\"`.",
+            ),
+            text(
+                "sha256",
+                "What the content's SHA-256 must be, 64 hex digits, `0x` allowed; not with `remove`. Default: anything.",
+            ),
         ],
         open: false,
     }
@@ -103,7 +120,8 @@ fn output() -> Shape {
 
 fn check(with: &Value) -> Vec<ParamProblem> {
     let mut found = Vec::new();
-    let mut problem = |field, message: String, help: &str| found.push(ParamProblem { field, message, help: help.to_owned() });
+    let mut problem =
+        |field, message: String, help: &str| found.push(ParamProblem { field, message, help: help.to_owned() });
     let given = |field: &str| with.get(field).is_some();
     let action = with.get("action").and_then(Value::as_str).unwrap_or_default();
     let wanted = |field| match (field, action) {
@@ -114,7 +132,9 @@ fn check(with: &Value) -> Vec<ParamProblem> {
     for field in ["source", "content", "mode", "sha256"] {
         match (wanted(field), given(field)) {
             (Some(true), false) => problem(field, format!("`{action}` needs `{field}`"), "add it"),
-            (None, true) if ACTIONS.contains(&action) => problem(field, format!("`{action}` has no `{field}`"), "remove it, or choose another `action`"),
+            (None, true) if ACTIONS.contains(&action) => {
+                problem(field, format!("`{action}` has no `{field}`"), "remove it, or choose another `action`")
+            }
             (Some(_) | None, _) => {}
         }
     }
@@ -222,15 +242,17 @@ impl Work {
                 Ok(told(&self.path, None, true))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(told(&self.path, None, false)),
-            Err(_) if self.path.is_dir() => {
-                Err(StepError::nothing("file", format!("{} is a directory; `file` removes files only", self.path.display())))
-            }
+            Err(_) if self.path.is_dir() => Err(StepError::nothing(
+                "file",
+                format!("{} is a directory; `file` removes files only", self.path.display()),
+            )),
             Err(error) => Err(failed("remove", &self.path, &error)),
         }
     }
 
     fn write(&self) -> Result<Value, StepError> {
-        let facts = atomic::pour(self.content.as_slice(), io::sink(), || Ok(())).map_err(|error| failed("read", &self.path, &error))?;
+        let facts = atomic::pour(self.content.as_slice(), io::sink(), || Ok(()))
+            .map_err(|error| failed("read", &self.path, &error))?;
         self.expect(&facts, &self.path)?;
         if self.is_already(&facts) {
             return Ok(told(&self.path, Some(&facts), false));
@@ -243,7 +265,10 @@ impl Work {
         let from = fs::File::open(source).map_err(|error| failed("read", source, &error))?;
         let found = from.metadata().map_err(|error| failed("read", source, &error))?;
         if found.is_dir() {
-            return Err(StepError::nothing("file", format!("{} is a directory; `file` copies files only", source.display())));
+            return Err(StepError::nothing(
+                "file",
+                format!("{} is a directory; `file` copies files only", source.display()),
+            ));
         }
         let mode = found.permissions().mode() & 0o7777;
         let facts = self.facts(source).map_err(|error| failed("read", source, &error))?;
@@ -255,7 +280,12 @@ impl Work {
     }
 
     /// Puts the content in place. `promised` is what an earlier look at a source saw: it must not change meanwhile.
-    fn replace(&self, content: impl io::Read, source_mode: Option<u32>, promised: Option<&Facts>) -> Result<Value, StepError> {
+    fn replace(
+        &self,
+        content: impl io::Read,
+        source_mode: Option<u32>,
+        promised: Option<&Facts>,
+    ) -> Result<Value, StepError> {
         let failed = |error: io::Error| failed("write", &self.path, &error);
         let mut staged = Staged::begin(&self.path, &self.tag).map_err(failed)?;
         let facts = atomic::pour(content, staged.writer().map_err(failed)?, || self.stop.go_on()).map_err(failed)?;
@@ -271,7 +301,10 @@ impl Work {
     fn is_already(&self, facts: &Facts) -> bool {
         let Ok(found) = fs::metadata(&self.path) else { return false };
         let has_mode = self.mode.is_none_or(|mode| found.permissions().mode() & 0o7777 == mode);
-        has_mode && found.is_file() && found.len() == facts.size && self.facts(&self.path).is_ok_and(|there| there == *facts)
+        has_mode
+            && found.is_file()
+            && found.len() == facts.size
+            && self.facts(&self.path).is_ok_and(|there| there == *facts)
     }
 
     fn facts(&self, path: &Path) -> io::Result<Facts> {
@@ -303,8 +336,12 @@ fn told(path: &Path, facts: Option<&Facts>, changed: bool) -> Value {
 pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> StepError {
     let message = format!("cannot {what} {}: {error}", path.display());
     match error.kind() {
-        io::ErrorKind::Interrupted => StepError::nothing("cancelled", format!("stopped before {} was complete", path.display())),
-        io::ErrorKind::TimedOut => StepError::nothing("timeout", format!("not done in time with {}; it is as it was", path.display())),
+        io::ErrorKind::Interrupted => {
+            StepError::nothing("cancelled", format!("stopped before {} was complete", path.display()))
+        }
+        io::ErrorKind::TimedOut => {
+            StepError::nothing("timeout", format!("not done in time with {}; it is as it was", path.display()))
+        }
         _ => StepError::partial("file", message),
     }
 }

@@ -121,7 +121,8 @@ mod tests {
         ] {
             assert_eq!(render(template).unwrap(), expected, "{template}");
         }
-        for wrong in ["{{nam}}", "{{upper none}}", "{{size 7}}", "{{join name \",\"}}", "{{upper}}", "{{nosuch name}}"] {
+        for wrong in ["{{nam}}", "{{upper none}}", "{{size 7}}", "{{join name \",\"}}", "{{upper}}", "{{nosuch name}}"]
+        {
             assert!(render(wrong).is_err(), "{wrong}");
         }
     }

@@ -18,7 +18,10 @@ impl Step for Manual {
             name: "manual",
             summary: "Shows instructions to a person, and goes on when they are done and verified.",
             params: Table {
-                fields: vec![Field::required("instructions", Shape::String, "What to do, in Markdown."), approval::answers()],
+                fields: vec![
+                    Field::required("instructions", Shape::String, "What to do, in Markdown."),
+                    approval::answers(),
+                ],
                 open: false,
             },
             example: EXAMPLE,

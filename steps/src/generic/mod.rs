@@ -29,3 +29,6 @@ pub const STEPS: &[&dyn Step] = &[
     &file::File,
     &set::Set,
 ];
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,9 @@ impl Step for Template {
                 let text = match (source, params.content) {
                     (Some(source), None) => rendered(&source, params.vars)?,
                     (None, Some(content)) => content,
-                    (Some(_), Some(_)) | (None, None) => return Err(StepError::parameter("give either `source` or `content`")),
+                    (Some(_), Some(_)) | (None, None) => {
+                        return Err(StepError::parameter("give either `source` or `content`"));
+                    }
                 };
                 put(&destination, text.as_bytes(), mode, &tag, &stop)
             })
@@ -106,11 +108,17 @@ fn check(with: &Value) -> Vec<ParamProblem> {
     };
     match (with.get("source"), with.get("content")) {
         (Some(_), Some(_)) => problem("content", "both `source` and `content` are given", "keep one of them"),
-        (None, None) => problem("source", "there is nothing to render", "write `source = \"file.hbs\"` or `content = \"…\"`"),
+        (None, None) => {
+            problem("source", "there is nothing to render", "write `source = \"file.hbs\"` or `content = \"…\"`")
+        }
         (Some(_), None) | (None, Some(_)) => {}
     }
     if with.get("vars").is_some() && with.get("source").is_none() {
-        problem("vars", "`vars` are for a `source` file; `content` sees every name of the runbook", "remove it, or write `source`");
+        problem(
+            "vars",
+            "`vars` are for a `source` file; `content` sees every name of the runbook",
+            "remove it, or write `source`",
+        );
     }
     if let Some(mode) = with.get("mode").and_then(Value::as_str).filter(|mode| !mode.contains("{{"))
         && let Err(wrong) = values::mode(mode)
@@ -121,10 +129,14 @@ fn check(with: &Value) -> Vec<ParamProblem> {
 }
 
 fn rendered(source: &Path, vars: Map<String, Value>) -> Result<String, StepError> {
-    let unreadable = |error: std::io::Error| StepError::nothing("template", format!("cannot read {}: {error}", source.display()));
+    let unreadable =
+        |error: std::io::Error| StepError::nothing("template", format!("cannot read {}: {error}", source.display()));
     let length = fs::metadata(source).map_err(unreadable)?.len();
     if length > SOURCE_BYTES_MAX {
-        return Err(StepError::nothing("template", format!("{} is {length} bytes long; a template has at most {SOURCE_BYTES_MAX}", source.display())));
+        return Err(StepError::nothing(
+            "template",
+            format!("{} is {length} bytes long; a template has at most {SOURCE_BYTES_MAX}", source.display()),
+        ));
     }
     let template = fs::read_to_string(source).map_err(unreadable)?;
     let rendered = helpers::handlebars().render_template(&template, &Value::Object(vars));
@@ -134,7 +146,8 @@ fn rendered(source: &Path, vars: Map<String, Value>) -> Result<String, StepError
 fn put(destination: &PathBuf, content: &[u8], mode: Option<u32>, tag: &str, stop: &Stop) -> Result<Value, StepError> {
     let failed = |error: std::io::Error| failed("write", destination, &error);
     let is_already = fs::read(destination).is_ok_and(|there| there == content)
-        && fs::metadata(destination).is_ok_and(|found| mode.is_none_or(|mode| found.permissions().mode() & 0o7777 == mode));
+        && fs::metadata(destination)
+            .is_ok_and(|found| mode.is_none_or(|mode| found.permissions().mode() & 0o7777 == mode));
     let facts = if is_already {
         atomic::pour(content, std::io::sink(), || Ok(())).map_err(failed)?
     } else {
@@ -143,5 +156,7 @@ fn put(destination: &PathBuf, content: &[u8], mode: Option<u32>, tag: &str, stop
         staged.commit(mode).map_err(failed)?;
         facts
     };
-    Ok(json!({ "path": destination.display().to_string(), "sha256": facts.sha256, "size": facts.size, "changed": !is_already }))
+    Ok(
+        json!({ "path": destination.display().to_string(), "sha256": facts.sha256, "size": facts.size, "changed": !is_already }),
+    )
 }

@@ -5,7 +5,7 @@
 use crate::context::StepContext;
 use crate::error::StepError;
 use crate::step::{BoxFuture, Step};
-use crate::values;
+use crate::values::{self, shown};
 use ceptra_flow_core::Effect;
 use ceptra_flow_core::catalog::{Field, ParamProblem, Shape, StepType, Table};
 use jiff::Timestamp;
@@ -72,14 +72,23 @@ impl Step for Wait {
 
 fn check(with: &Value) -> Vec<ParamProblem> {
     let mut found = Vec::new();
-    let mut problem = |field, message: String, help: &str| found.push(ParamProblem { field, message, help: help.to_owned() });
+    let mut problem =
+        |field, message: String, help: &str| found.push(ParamProblem { field, message, help: help.to_owned() });
     match (with.get("duration"), with.get("until")) {
-        (None, None) => problem("duration", "nothing says how long to wait".to_owned(), "write `duration = \"30s\"` or `until = \"2026-03-01T02:00:00Z\"`"),
+        (None, None) => problem(
+            "duration",
+            "nothing says how long to wait".to_owned(),
+            "write `duration = \"30s\"` or `until = \"2026-03-01T02:00:00Z\"`",
+        ),
         (Some(_), Some(_)) => problem("until", "both `duration` and `until` are given".to_owned(), "keep one of them"),
         (Some(_), None) | (None, Some(_)) => {}
     }
     if with.get("since").is_some() && with.get("duration").is_none() {
-        problem("since", "`since` is what `duration` counts from, and there is none".to_owned(), "write `duration`, or remove `since`");
+        problem(
+            "since",
+            "`since` is what `duration` counts from, and there is none".to_owned(),
+            "write `duration`, or remove `since`",
+        );
     }
     for field in ["since", "until"] {
         let Some(text) = with.get(field).and_then(Value::as_str).filter(|text| !text.contains("{{")) else { continue };
@@ -107,7 +116,11 @@ async fn run(with: Value, cx: &StepContext) -> Result<Value, StepError> {
     let begun = Instant::now();
     let expected = remaining(&end, begun);
     if expected > cx.timeout {
-        let message = format!("a wait of {expected:?} does not fit in the step's timeout of {:?}; give the step a longer `timeout`", cx.timeout);
+        let message = format!(
+            "a wait of {} does not fit in the step's timeout of {}; give the step a longer `timeout`",
+            shown(expected),
+            shown(cx.timeout)
+        );
         return Err(StepError::parameter(message));
     }
     loop {
@@ -116,7 +129,7 @@ async fn run(with: Value, cx: &StepContext) -> Result<Value, StepError> {
             break;
         }
         if begun.elapsed() >= cx.timeout {
-            return Err(StepError::nothing("timeout", format!("still waiting after {:?}", cx.timeout)));
+            return Err(StepError::nothing("timeout", format!("still waiting after {}", shown(cx.timeout))));
         }
         tokio::select! {
             () = tokio::time::sleep(remaining.min(LOOK).min(cx.timeout)) => {}
@@ -135,7 +148,9 @@ fn end(params: &Params) -> Result<End, String> {
             end.map(End::At).map_err(|_| format!("`{text}` after {since} is beyond the calendar"))
         }
         (None, Some(until), None) => time(until).map(End::At),
-        (Some(_), Some(_), _) | (None, Some(_), Some(_)) | (None, None, _) => Err("give either `duration` or `until`".to_owned()),
+        (Some(_), Some(_), _) | (None, Some(_), Some(_)) | (None, None, _) => {
+            Err("give either `duration` or `until`".to_owned())
+        }
     }
 }
 

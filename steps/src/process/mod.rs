@@ -5,12 +5,15 @@
 //! what an exit code means; that is the `exec` type's.
 
 mod capture;
+mod group;
 mod spawn;
 
 pub use capture::{Captured, KEPT_BYTES_MAX};
 
+use self::group::Group;
 use crate::context::StepContext;
 use crate::log::{LogSink, Stream};
+use crate::values::shown;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -18,18 +21,12 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{ChildStdin, Command};
 use tokio_util::task::AbortOnDropHandle;
 
 /// After the process has ended, its pipes may be held open by what it left in the background; a daemon
 /// would hold them forever. What a program wrote before it ended is read long before this.
 const DRAIN: Duration = Duration::from_secs(2);
-
-/// A process that does not die of KILL sits in the kernel (a dead NFS server); waiting longer helps nobody.
-const KILLED: Duration = Duration::from_secs(5);
-
-/// How often to look whether everything in a group has ended.
-const GROUP_POLL: Duration = Duration::from_millis(20);
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -83,7 +80,8 @@ pub async fn run(job: Job, cx: &StepContext) -> io::Result<Finished> {
     let mut group = Group::of(&child);
     let stdout = Pump::start(child.stdout.take(), Stream::Stdout, &cx.log);
     let stderr = Pump::start(child.stderr.take(), Stream::Stderr, &cx.log);
-    let feed = child.stdin.take().zip(job.stdin).map(|(pipe, input)| AbortOnDropHandle::new(tokio::spawn(feed(pipe, input))));
+    let feed =
+        child.stdin.take().zip(job.stdin).map(|(pipe, input)| AbortOnDropHandle::new(tokio::spawn(feed(pipe, input))));
 
     let ending = tokio::select! {
         biased;
@@ -99,7 +97,7 @@ pub async fn run(job: Job, cx: &StepContext) -> io::Result<Finished> {
             stopped
         }
     };
-    group.is_settled = true;
+    group.settle();
     drop(feed);
     let (stdout, stderr) = drained(stdout, stderr, &cx.log).await;
     Ok(Finished { ending, stdout, stderr })
@@ -120,7 +118,7 @@ fn command(job: &Job) -> Command {
 
 fn said(ending: Ending, cx: &StepContext) -> String {
     match ending {
-        Ending::TimedOut => format!("not done after {:?}", cx.timeout),
+        Ending::TimedOut => format!("not done after {}", shown(cx.timeout)),
         Ending::Cancelled => "asked to stop".to_owned(),
         Ending::Exited(_) | Ending::Signalled(_) | Ending::Lost => "ended".to_owned(),
     }
@@ -172,58 +170,9 @@ async fn drained(mut stdout: Pump, mut stderr: Pump, log: &LogSink) -> (Captured
     if tokio::time::timeout(DRAIN, both).await.is_err() {
         stdout.task.abort();
         stderr.task.abort();
-        log.say("ceptra-flow: a background process still holds the output open; what it prints from here on is not kept");
+        log.say(
+            "ceptra-flow: a background process still holds the output open; what it prints from here on is not kept",
+        );
     }
     (stdout.captured(), stderr.captured())
-}
-
-/// The process group of a child, killed when dropped before it is settled.
-struct Group {
-    /// The group's id; the child leads it.
-    id: Option<i32>,
-    is_settled: bool,
-}
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self { id: child.id().and_then(|id| i32::try_from(id).ok()), is_settled: false }
-    }
-
-    /// TERM, then KILL after the grace, then reaps the child.
-    async fn stop(&self, child: &mut Child, grace: Duration, log: &LogSink) {
-        self.signal(libc::SIGTERM);
-        // A stopped process sees TERM only when it goes on.
-        self.signal(libc::SIGCONT);
-        let leaves = async {
-            let _ = child.wait().await;
-            while self.is_alive() {
-                tokio::time::sleep(GROUP_POLL).await;
-            }
-        };
-        if tokio::time::timeout(grace, leaves).await.is_ok() {
-            return;
-        }
-        log.say(&format!("ceptra-flow: still running {grace:?} after TERM; sending KILL to the process group"));
-        self.signal(libc::SIGKILL);
-        if tokio::time::timeout(KILLED, child.wait()).await.is_err() {
-            log.say("ceptra-flow: the process does not die of KILL; it is left to the kernel");
-        }
-    }
-
-    fn is_alive(&self) -> bool {
-        self.signal(0)
-    }
-
-    fn signal(&self, signal: i32) -> bool {
-        // SAFETY: kill(2) touches no memory of ours. The id stays this group's as long as it has a member.
-        self.id.is_some_and(|id| unsafe { libc::kill(-id, signal) } == 0)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if !self.is_settled {
-            self.signal(libc::SIGKILL);
-        }
-    }
 }

@@ -75,7 +75,8 @@ unsafe fn reset_signals() {
         let mut none = std::mem::MaybeUninit::uninit();
         libc::sigemptyset(none.as_mut_ptr());
         libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
-        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE, libc::SIGUSR1, libc::SIGUSR2] {
+        // KILL and STOP cannot be set, and need not be.
+        for signal in 1..32 {
             libc::signal(signal, libc::SIG_DFL);
         }
     }

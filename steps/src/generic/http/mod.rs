@@ -77,7 +77,10 @@ fn params() -> Table {
             file("ca", "PEM file of the authorities to trust, instead of the system's."),
             file("cert", "PEM file of the certificate to present; with `key`."),
             file("key", "PEM file of its private key; with `cert`."),
-            file("server_name", "The name that the server's certificate must carry; with `ca`. Default: the host of `url`."),
+            file(
+                "server_name",
+                "The name that the server's certificate must carry; with `ca`. Default: the host of `url`.",
+            ),
         ],
         open: false,
     };
@@ -91,14 +94,26 @@ fn params() -> Table {
                 "GET, HEAD and OPTIONS only read; PUT and DELETE may be repeated; POST and PATCH may not. Default `GET`.",
             ),
             Field::optional("headers", Shape::Map(Box::new(values::scalar())), "Headers to send. Default none."),
-            Field::optional("json", Shape::Any, "The body, as JSON with `Content-Type: application/json`; this or `body`."),
-            Field::optional("body", Shape::Any, "The body: text as it is, anything else as JSON; this or `json`. Default none."),
+            Field::optional(
+                "json",
+                Shape::Any,
+                "The body, as JSON with `Content-Type: application/json`; this or `body`.",
+            ),
+            Field::optional(
+                "body",
+                Shape::Any,
+                "The body: text as it is, anything else as JSON; this or `json`. Default none.",
+            ),
             Field::optional(
                 "expect",
                 Shape::Either(vec![status.clone(), Shape::List(Box::new(status))]),
                 "The statuses that mean success: `200`, `\"2xx\"`, `\"200-204\"`, or a list of those. Default `\"2xx\"`.",
             ),
-            Field::optional("tls", Shape::Table(tls), "Files of the connection. Default: the system's trust, no certificate."),
+            Field::optional(
+                "tls",
+                Shape::Table(tls),
+                "Files of the connection. Default: the system's trust, no certificate.",
+            ),
             Field::optional(
                 "idempotency_key",
                 Shape::Boolean,
@@ -112,10 +127,18 @@ fn params() -> Table {
 fn output() -> Shape {
     let fields = vec![
         Field::required("status", Shape::Integer, "The status."),
-        Field::required("headers", Shape::Map(Box::new(Shape::String)), "The headers by lower-case name; repeated ones joined by `, `."),
+        Field::required(
+            "headers",
+            Shape::Map(Box::new(Shape::String)),
+            "The headers by lower-case name; repeated ones joined by `, `.",
+        ),
         Field::required("body", Shape::String, "The body as text."),
         Field::required("json", Shape::Any, "The body as JSON; null if it is none."),
-        Field::optional("cut", Shape::Boolean, "True where the body was longer than the 8 MiB that are kept; absent otherwise."),
+        Field::optional(
+            "cut",
+            Shape::Boolean,
+            "True where the body was longer than the 8 MiB that are kept; absent otherwise.",
+        ),
     ];
     Shape::Table(Table { fields, open: false })
 }
@@ -135,7 +158,8 @@ fn effect(with: &Value) -> Effect {
 
 fn check(with: &Value) -> Vec<ParamProblem> {
     let mut found = Vec::new();
-    let mut problem = |field, message: String, help: &str| found.push(ParamProblem { field, message, help: help.to_owned() });
+    let mut problem =
+        |field, message: String, help: &str| found.push(ParamProblem { field, message, help: help.to_owned() });
     if with.get("json").is_some() && with.get("body").is_some() {
         problem("body", "both `json` and `body` are given".to_owned(), "keep one of them");
     }
@@ -144,21 +168,34 @@ fn check(with: &Value) -> Vec<ParamProblem> {
     {
         problem("expect", wrong, "write `200`, `\"2xx\"`, `\"200-204\"`, or a list of those");
     }
-    if let Some(url) = with.get("url").and_then(Value::as_str).filter(|url| !url.contains("{{") && !url.starts_with("lab://"))
+    if let Some(url) =
+        with.get("url").and_then(Value::as_str).filter(|url| !url.contains("{{") && !url.starts_with("lab://"))
         && let Err(wrong) = address(url)
     {
         problem("url", wrong, "write the whole address, such as `https://host:8443/path`");
     }
     let is_read = effect(with).is_read();
     if is_read && (with.get("json").is_some() || with.get("body").is_some()) {
-        problem("method", "a request that only reads has no body".to_owned(), "write `method = \"POST\"`, or remove the body");
+        problem(
+            "method",
+            "a request that only reads has no body".to_owned(),
+            "write `method = \"POST\"`, or remove the body",
+        );
     }
     if let Some(tls) = with.get("tls").and_then(Value::as_object) {
         if tls.contains_key("cert") != tls.contains_key("key") {
-            problem("tls", "`cert` and `key` go together; one of them is missing".to_owned(), "name both files, or none");
+            problem(
+                "tls",
+                "`cert` and `key` go together; one of them is missing".to_owned(),
+                "name both files, or none",
+            );
         }
         if tls.contains_key("server_name") && !tls.contains_key("ca") {
-            problem("tls", "`server_name` needs `ca`".to_owned(), "name the authority whose certificates may carry that name");
+            problem(
+                "tls",
+                "`server_name` needs `ca`".to_owned(),
+                "name the authority whose certificates may carry that name",
+            );
         }
     }
     found
@@ -166,7 +203,8 @@ fn check(with: &Value) -> Vec<ParamProblem> {
 
 async fn run(with: Value, cx: &StepContext) -> Result<Value, StepError> {
     let params: Params = values::params(with)?;
-    let expected = params.expect.as_ref().map(Expected::of).transpose().map_err(StepError::parameter)?.unwrap_or_default();
+    let expected =
+        params.expect.as_ref().map(Expected::of).transpose().map_err(StepError::parameter)?.unwrap_or_default();
     let url = address(&params.url).map_err(StepError::parameter)?;
     let is_https = url.scheme() == "https";
     let request = request(&params, url, cx)?;
@@ -184,7 +222,7 @@ async fn run(with: Value, cx: &StepContext) -> Result<Value, StepError> {
         answered = exchange => answered?,
         () = cx.cancel.cancelled() => return Err(StepError::unknown("cancelled", format!("{what}: stopped before it was answered"))),
         () = tokio::time::sleep(cx.timeout) => {
-            return Err(StepError::unknown("timeout", format!("{what}: no whole answer within {:?}", cx.timeout)));
+            return Err(StepError::unknown("timeout", format!("{what}: no whole answer within {}", values::shown(cx.timeout))));
         }
     };
     cx.log.say(&format!("{what}: {}", output["status"]));
@@ -202,7 +240,8 @@ fn address(text: &str) -> Result<Url, String> {
 
 fn request(params: &Params, url: Url, cx: &StepContext) -> Result<Request, StepError> {
     let method = params.method.as_deref().unwrap_or("GET");
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| StepError::parameter(format!("`{method}` is no HTTP method")))?;
+    let method = Method::from_bytes(method.as_bytes())
+        .map_err(|_| StepError::parameter(format!("`{method}` is no HTTP method")))?;
     let mut request = Request::new(method, url);
     *request.headers_mut() = headers(params, cx)?;
     let body = match (&params.json, &params.body) {
@@ -222,11 +261,16 @@ fn request(params: &Params, url: Url, cx: &StepContext) -> Result<Request, StepE
 fn headers(params: &Params, cx: &StepContext) -> Result<HeaderMap, StepError> {
     let mut headers = HeaderMap::new();
     for (name, value) in &params.headers {
-        let text = values::scalar_text(value).ok_or_else(|| StepError::parameter(format!("`headers.{name}` is neither text nor a number")))?;
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| StepError::parameter(format!("`{name}` is no header's name")))?;
+        let text = values::scalar_text(value)
+            .ok_or_else(|| StepError::parameter(format!("`headers.{name}` is neither text nor a number")))?;
+        let key = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| StepError::parameter(format!("`{name}` is no header's name")))?;
         // The value may be a secret, so it is not shown.
-        let mut value = HeaderValue::from_str(&text)
-            .map_err(|_| StepError::parameter(format!("`headers.{name}` holds characters that no header can carry, such as a line's end")))?;
+        let mut value = HeaderValue::from_str(&text).map_err(|_| {
+            StepError::parameter(format!(
+                "`headers.{name}` holds characters that no header can carry, such as a line's end"
+            ))
+        })?;
         value.set_sensitive(true);
         headers.insert(key, value);
     }
@@ -247,7 +291,8 @@ async fn received(mut response: Response) -> reqwest::Result<Value> {
     let status = response.status().as_u16();
     let mut headers = Map::new();
     for name in response.headers().keys() {
-        let values: Vec<_> = response.headers().get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> =
+            response.headers().get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         headers.insert(name.to_string(), json!(values.join(", ")));
     }
     let mut body = Vec::new();
@@ -260,7 +305,8 @@ async fn received(mut response: Response) -> reqwest::Result<Value> {
     let is_cut = body.len() > BODY_BYTES_MAX;
     body.truncate(BODY_BYTES_MAX);
     let json: Value = if is_cut { Value::Null } else { serde_json::from_slice(&body).unwrap_or_default() };
-    let mut output = json!({ "status": status, "headers": headers, "body": String::from_utf8_lossy(&body), "json": json });
+    let mut output =
+        json!({ "status": status, "headers": headers, "body": String::from_utf8_lossy(&body), "json": json });
     if is_cut {
         output["cut"] = json!(true);
     }
@@ -290,7 +336,9 @@ fn is_refused_identity(error: &reqwest::Error) -> bool {
     use rustls::AlertDescription as Alert;
     sources(error).any(|cause| {
         let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| cause.downcast_ref::<rustls::Error>());
+        let tls = inner
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+            .or_else(|| cause.downcast_ref::<rustls::Error>());
         matches!(
             tls,
             Some(rustls::Error::AlertReceived(

@@ -22,7 +22,9 @@ impl Expected {
     /// Reads `200`, `"2xx"`, `"200-204"`, or a list of those.
     pub(super) fn of(value: &Value) -> Result<Self, String> {
         match value {
-            Value::Array(items) if items.is_empty() => Err("the list is empty, so no status would be a success".to_owned()),
+            Value::Array(items) if items.is_empty() => {
+                Err("the list is empty, so no status would be a success".to_owned())
+            }
             Value::Array(items) => items.iter().map(range).collect::<Result<_, _>>().map(Self),
             one => range(one).map(|range| Self(vec![range])),
         }
@@ -48,7 +50,8 @@ impl fmt::Display for Expected {
 
 fn range(value: &Value) -> Result<RangeInclusive<u64>, String> {
     let wrong = || format!("`{}` is no status", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let status = |text: &str| text.trim().parse::<u64>().ok().filter(|status| (100..=599).contains(status)).ok_or_else(wrong);
+    let status =
+        |text: &str| text.trim().parse::<u64>().ok().filter(|status| (100..=599).contains(status)).ok_or_else(wrong);
     let text = match value {
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.clone(),
@@ -75,7 +78,9 @@ pub(super) fn judged(what: &str, expected: &Expected, output: Value) -> Result<V
     }
     let body: String = output["body"].as_str().unwrap_or_default().trim().chars().take(SHOWN_CHARS_MAX).collect();
     let told = match (output["headers"]["location"].as_str(), body.is_empty()) {
-        (Some(location), _) if (300..400).contains(&status) => format!(": it points to {location}; write that address if it is meant"),
+        (Some(location), _) if (300..400).contains(&status) => {
+            format!(": it points to {location}; write that address if it is meant")
+        }
         (_, false) => format!(": {body}"),
         (_, true) => String::new(),
     };
@@ -100,9 +105,19 @@ mod tests {
     fn statuses_are_numbers_ranges_classes_and_lists() {
         let expected = Expected::of(&json!([200, "3xx", "404-406", "409"])).unwrap();
         assert_eq!(expected.to_string(), "200, 300-399, 404-406, 409");
-        let held: Vec<u64> = [199, 200, 201, 302, 405, 407, 409].into_iter().filter(|status| expected.holds(*status)).collect();
+        let held: Vec<u64> =
+            [199, 200, 201, 302, 405, 407, 409].into_iter().filter(|status| expected.holds(*status)).collect();
         assert_eq!(held, [200, 302, 405, 409]);
-        for wrong in [json!([]), json!("ok"), json!(20), json!("9xx"), json!("300-200"), json!(true), json!([[200]]), json!("xx")] {
+        for wrong in [
+            json!([]),
+            json!("ok"),
+            json!(20),
+            json!("9xx"),
+            json!("300-200"),
+            json!(true),
+            json!([[200]]),
+            json!("xx"),
+        ] {
             assert!(Expected::of(&wrong).is_err(), "{wrong}");
         }
     }
@@ -120,6 +135,9 @@ mod tests {
         assert_eq!(left(504), Aftermath::Unknown);
         let answer = json!({ "status": 302, "headers": { "location": "https://b/" }, "body": "" });
         let error = judged("POST http://x/", &Expected::default(), answer).unwrap_err();
-        assert_eq!(error.message, "POST http://x/ answered 302, expected 200-299: it points to https://b/; write that address if it is meant");
+        assert_eq!(
+            error.message,
+            "POST http://x/ answered 302, expected 200-299: it points to https://b/; write that address if it is meant"
+        );
     }
 }

@@ -40,15 +40,19 @@ pub(super) fn client(is_https: bool, tls: Option<&Tls>, follow: bool, cx: &StepC
         (true, Some(Tls { ca: Some(ca), cert, key, server_name })) => {
             let config = with_trust(ca, server_name.as_deref(), cx)?;
             let config = match identity_paths(cert.as_deref(), key.as_deref())? {
-                Some((cert, key)) => config
-                    .with_client_auth_cert(certificates(cert, cx)?, private_key(key, cx)?)
-                    .map_err(|error| StepError::parameter(format!("`tls.cert` and `tls.key` do not belong together: {error}")))?,
+                Some((cert, key)) => {
+                    config.with_client_auth_cert(certificates(cert, cx)?, private_key(key, cx)?).map_err(|error| {
+                        StepError::parameter(format!("`tls.cert` and `tls.key` do not belong together: {error}"))
+                    })?
+                }
                 None => config.with_no_client_auth(),
             };
             builder.tls_backend_preconfigured(config)
         }
         (true, Some(Tls { ca: None, server_name: Some(_), .. })) => {
-            return Err(StepError::parameter("`tls.server_name` needs `tls.ca`: the name is checked against certificates of that authority"));
+            return Err(StepError::parameter(
+                "`tls.server_name` needs `tls.ca`: the name is checked against certificates of that authority",
+            ));
         }
         (true, Some(Tls { ca: None, cert, key, server_name: None })) => {
             let builder = system_trust(builder);
@@ -59,7 +63,9 @@ pub(super) fn client(is_https: bool, tls: Option<&Tls>, follow: bool, cx: &StepC
         }
         (true, None) => system_trust(builder),
     };
-    builder.build().map_err(|error| StepError::parameter(format!("cannot set up the connection: {}", super::causes(&error))))
+    builder
+        .build()
+        .map_err(|error| StepError::parameter(format!("cannot set up the connection: {}", super::causes(&error))))
 }
 
 fn base(follow: bool, timeout: Duration) -> ClientBuilder {
@@ -109,11 +115,14 @@ fn with_trust(
     let mut roots = RootCertStore::empty();
     for certificate in certificates(ca, cx)? {
         let added = roots.add(certificate);
-        added.map_err(|error| StepError::parameter(format!("`tls.ca` {ca} holds a certificate that cannot be trusted: {error}")))?;
+        added.map_err(|error| {
+            StepError::parameter(format!("`tls.ca` {ca} holds a certificate that cannot be trusted: {error}"))
+        })?;
     }
     let Some(name) = server_name else { return Ok(config_builder().with_root_certificates(roots)) };
-    let name = ServerName::try_from(name.to_owned())
-        .map_err(|_| StepError::parameter(format!("`tls.server_name` is `{name}`, which is neither a host name nor an address")))?;
+    let name = ServerName::try_from(name.to_owned()).map_err(|_| {
+        StepError::parameter(format!("`tls.server_name` is `{name}`, which is neither a host name nor an address"))
+    })?;
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map_err(|error| StepError::parameter(format!("`tls.ca` {ca} cannot be used: {error}")))?;
@@ -124,7 +133,9 @@ fn identity_paths<'a>(cert: Option<&'a str>, key: Option<&'a str>) -> Result<Opt
     match (cert, key) {
         (Some(cert), Some(key)) => Ok(Some((cert, key))),
         (None, None) => Ok(None),
-        (Some(_), None) | (None, Some(_)) => Err(StepError::parameter("`tls.cert` and `tls.key` go together; one of them is missing")),
+        (Some(_), None) | (None, Some(_)) => {
+            Err(StepError::parameter("`tls.cert` and `tls.key` go together; one of them is missing"))
+        }
     }
 }
 
@@ -132,8 +143,9 @@ fn identity(cert: &str, key: &str, cx: &StepContext) -> Result<Identity, StepErr
     let mut pem = read(cert, cx)?;
     pem.push(b'\n');
     pem.extend(read(key, cx)?);
-    Identity::from_pem(&pem)
-        .map_err(|error| StepError::parameter(format!("{cert} and {key} are no certificate and key: {}", super::causes(&error))))
+    Identity::from_pem(&pem).map_err(|error| {
+        StepError::parameter(format!("{cert} and {key} are no certificate and key: {}", super::causes(&error)))
+    })
 }
 
 fn certificates(path: &str, cx: &StepContext) -> Result<Vec<CertificateDer<'static>>, StepError> {
@@ -148,7 +160,8 @@ fn certificates(path: &str, cx: &StepContext) -> Result<Vec<CertificateDer<'stat
 
 fn private_key(path: &str, cx: &StepContext) -> Result<PrivateKeyDer<'static>, StepError> {
     let pem = read(path, cx)?;
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| StepError::parameter(format!("{path} holds no PEM private key: {error}")))
+    PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|error| StepError::parameter(format!("{path} holds no PEM private key: {error}")))
 }
 
 fn read(path: &str, cx: &StepContext) -> Result<Vec<u8>, StepError> {
