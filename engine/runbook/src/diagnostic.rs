@@ -179,12 +179,26 @@ impl<'a> Sink<'a> {
     }
 
     /// An error with one label.
-    pub(crate) fn error(&mut self, code: &'static str, at: Span, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn error(
+        &mut self,
+        code: &'static str,
+        at: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.push(Severity::Error, code, message.into(), help.into(), vec![(at, label.into())]);
     }
 
     /// A warning with one label.
-    pub(crate) fn warn(&mut self, code: &'static str, at: Span, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn warn(
+        &mut self,
+        code: &'static str,
+        at: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.push(Severity::Warning, code, message.into(), help.into(), vec![(at, label.into())]);
     }
 
@@ -194,11 +208,24 @@ impl<'a> Sink<'a> {
     }
 
     /// An error with several labels.
-    pub(crate) fn error_at(&mut self, code: &'static str, labels: Vec<(Span, String)>, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn error_at(
+        &mut self,
+        code: &'static str,
+        labels: Vec<(Span, String)>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.push(Severity::Error, code, message.into(), help.into(), labels);
     }
 
-    fn push(&mut self, severity: Severity, code: &'static str, message: String, help: String, labels: Vec<(Span, String)>) {
+    fn push(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        message: String,
+        help: String,
+        labels: Vec<(Span, String)>,
+    ) {
         debug_assert!(!help.is_empty(), "no finding without a next step: {message}");
         self.failed |= severity == Severity::Error;
         if self.found.len() == FOUND_MAX {

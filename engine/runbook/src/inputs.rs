@@ -126,8 +126,15 @@ impl InputDecl {
         let wrong = || format!("`{}` is not {}", crate::expr::shown(text), self.kind.described());
         let value = match self.kind {
             InputType::String | InputType::Duration => Value::String(text.to_owned()),
-            InputType::Integer => text.trim().parse::<i64>().map(Value::from).or_else(|_| text.trim().parse::<u64>().map(Value::from)).map_err(|_| wrong())?,
-            InputType::Number => serde_json::from_str::<serde_json::Number>(text.trim()).map(Value::Number).map_err(|_| wrong())?,
+            InputType::Integer => text
+                .trim()
+                .parse::<i64>()
+                .map(Value::from)
+                .or_else(|_| text.trim().parse::<u64>().map(Value::from))
+                .map_err(|_| wrong())?,
+            InputType::Number => {
+                serde_json::from_str::<serde_json::Number>(text.trim()).map(Value::Number).map_err(|_| wrong())?
+            }
             InputType::Boolean => match text.trim() {
                 "true" | "yes" => Value::Bool(true),
                 "false" | "no" => Value::Bool(false),
@@ -182,7 +189,12 @@ impl InputDecl {
     fn bound(&self, bound: f64) -> String {
         match self.kind {
             InputType::Duration => format!("{bound}ms"),
-            InputType::String | InputType::Integer | InputType::Number | InputType::Boolean | InputType::List | InputType::Table => bound.to_string(),
+            InputType::String
+            | InputType::Integer
+            | InputType::Number
+            | InputType::Boolean
+            | InputType::List
+            | InputType::Table => bound.to_string(),
         }
     }
 }
@@ -222,7 +234,11 @@ pub(crate) struct Declared {
 }
 
 /// The values for a plan: given ones, else defaults. Secrets and what has no value are left out.
-pub(crate) fn values(declared: &[Declared], given: &BTreeMap<String, Given>, sink: &mut Sink<'_>) -> Map<String, Value> {
+pub(crate) fn values(
+    declared: &[Declared],
+    given: &BTreeMap<String, Given>,
+    sink: &mut Sink<'_>,
+) -> Map<String, Value> {
     let mut values = Map::new();
     for name in given.keys() {
         if !declared.iter().any(|one| one.decl.name == *name) {
@@ -260,7 +276,10 @@ pub(crate) fn values(declared: &[Declared], given: &BTreeMap<String, Given>, sin
                         *span,
                         format!("the input `{name}` has no value{about}"),
                         "declared here, without a default",
-                        format!("give it with  --set {name}=…  or in a file with  --inputs FILE;  it must be {}", decl.kind.described()),
+                        format!(
+                            "give it with  --set {name}=…  or in a file with  --inputs FILE;  it must be {}",
+                            decl.kind.described()
+                        ),
                     );
                     continue;
                 }

@@ -19,8 +19,8 @@ pub use inputs::{Given, InputDecl, InputType, inputs};
 pub use target::Target;
 
 use ceptra_flow_core::Plan;
-use lower::file::{self, Job, Way};
 use ceptra_flow_core::catalog::StepType;
+use lower::file::{self, Job, Way};
 use std::collections::BTreeMap;
 
 /// A file's text with the name that findings are to carry.
@@ -55,7 +55,12 @@ pub struct Options {
 
 /// The plan, if there is no error, and everything there is to say, ordered by position.
 #[must_use]
-pub fn compile(source: &Source<'_>, catalog: &Catalog<'_>, target: &Target, options: &Options) -> (Option<Plan>, Vec<Diagnostic>) {
+pub fn compile(
+    source: &Source<'_>,
+    catalog: &Catalog<'_>,
+    target: &Target,
+    options: &Options,
+) -> (Option<Plan>, Vec<Diagnostic>) {
     file::read(&Job { source, catalog: catalog.0, target: Some(target), options: Some(options), way: Way::Auto })
 }
 
@@ -71,15 +76,28 @@ pub fn check(source: &Source<'_>, catalog: &Catalog<'_>, target: Option<&Target>
 /// When they are not UTF-8 or too many; says where.
 pub fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
     let refuse = |code, message: String, help: &str| {
-        Box::new(Diagnostic { code, severity: Severity::Error, message, help: help.to_owned(), labels: Vec::new(), source: name.to_owned() })
+        Box::new(Diagnostic {
+            code,
+            severity: Severity::Error,
+            message,
+            help: help.to_owned(),
+            labels: Vec::new(),
+            source: name.to_owned(),
+        })
     };
     if bytes.len() > syntax::FILE_BYTES_MAX {
-        let message = format!("the file has {} MiB; {} MiB is the most", bytes.len() >> 20, syntax::FILE_BYTES_MAX >> 20);
+        let message =
+            format!("the file has {} MiB; {} MiB is the most", bytes.len() >> 20, syntax::FILE_BYTES_MAX >> 20);
         return Err(refuse(codes::TOO_LARGE, message, "split it into several runbooks"));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        refuse(codes::NOT_UTF8, format!("line {line} is not UTF-8 text"), "save the file as UTF-8; TOML knows no other encoding")
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        refuse(
+            codes::NOT_UTF8,
+            format!("line {line} is not UTF-8 text"),
+            "save the file as UTF-8; TOML knows no other encoding",
+        )
     })
 }
 

@@ -1,5 +1,6 @@
 //! The environment that a runbook acts on: a TOML file, kept whole as JSON.
 
+use crate::Source;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Sink};
 use crate::expr::cel::Condition;
@@ -8,7 +9,6 @@ use crate::syntax::document::Document;
 use crate::syntax::node::{Fields, Node, missing_key, shown, unknown_key};
 use crate::syntax::scan::scan;
 use crate::syntax::{DOCUMENT_TOKENS_MAX, FILE_BYTES_MAX};
-use crate::Source;
 use ceptra_flow_core::Json;
 use ceptra_flow_core::plan::{TargetInfo, TargetKind};
 use serde_json::Value;
@@ -23,7 +23,8 @@ pub struct Target {
     pub value: Arc<Value>,
 }
 
-const KINDS: [(&str, TargetKind); 3] = [("production", TargetKind::Production), ("staging", TargetKind::Staging), ("lab", TargetKind::Lab)];
+const KINDS: [(&str, TargetKind); 3] =
+    [("production", TargetKind::Production), ("staging", TargetKind::Staging), ("lab", TargetKind::Lab)];
 
 impl Target {
     /// Reads a target file: the target, if there is no error, and everything there is to say.
@@ -38,7 +39,11 @@ impl Target {
 
 fn read(text: &str, sink: &mut Sink<'_>) -> Option<Target> {
     if text.len() > FILE_BYTES_MAX {
-        sink.error_elsewhere(codes::TOO_LARGE, "the target file is too large", format!("{} MiB is the most", FILE_BYTES_MAX >> 20));
+        sink.error_elsewhere(
+            codes::TOO_LARGE,
+            "the target file is too large",
+            format!("{} MiB is the most", FILE_BYTES_MAX >> 20),
+        );
         return None;
     }
     let layout = scan(text, sink);
@@ -46,7 +51,11 @@ fn read(text: &str, sink: &mut Sink<'_>) -> Option<Target> {
         return None;
     }
     if !layout.whole_fits() {
-        sink.error_elsewhere(codes::TOO_LARGE, format!("a target has at most {DOCUMENT_TOKENS_MAX} values and keys"), "keep large values in files that steps read");
+        sink.error_elsewhere(
+            codes::TOO_LARGE,
+            format!("a target has at most {DOCUMENT_TOKENS_MAX} values and keys"),
+            "keep large values in files that steps read",
+        );
         return None;
     }
     let document = Document::whole(text);
@@ -64,7 +73,13 @@ fn read(text: &str, sink: &mut Sink<'_>) -> Option<Target> {
 /// `[target]`.
 fn head(root: Fields<'_>, sink: &mut Sink<'_>) -> Option<(String, TargetKind)> {
     let Some(node) = root.get("target") else {
-        missing_key(sink, root.span, "the target file", "[target]", "[target]  name = \"prod-eu\"  kind = \"production\"");
+        missing_key(
+            sink,
+            root.span,
+            "the target file",
+            "[target]",
+            "[target]  name = \"prod-eu\"  kind = \"production\"",
+        );
         return None;
     };
     let fields = node.table(sink)?;
@@ -78,7 +93,13 @@ fn head(root: Fields<'_>, sink: &mut Sink<'_>) -> Option<(String, TargetKind)> {
                 if let Some(text) = name
                     && (text.trim().is_empty() || text.len() > 128 || text.chars().any(char::is_control))
                 {
-                    sink.error(codes::BAD_NAME, field.span(), format!("`{}` cannot be a target's name", shown(text)), "", "use 1 to 128 characters on one line: people type it to confirm");
+                    sink.error(
+                        codes::BAD_NAME,
+                        field.span(),
+                        format!("`{}` cannot be a target's name", shown(text)),
+                        "",
+                        "use 1 to 128 characters on one line: people type it to confirm",
+                    );
                 }
             }
             "kind" => {
@@ -105,7 +126,13 @@ fn kind_of(field: Node<'_>, sink: &mut Sink<'_>) -> Option<TargetKind> {
     let found = KINDS.iter().find(|(name, _)| *name == text).map(|(_, kind)| *kind);
     if found.is_none() {
         let help = crate::units::did_you_mean(text, KINDS.map(|(name, _)| name));
-        sink.error(codes::TARGET_KIND, field.span(), format!("there is no kind of target `{}`", shown(text)), "", format!("{help}; take `production` when people depend on it"));
+        sink.error(
+            codes::TARGET_KIND,
+            field.span(),
+            format!("there is no kind of target `{}`", shown(text)),
+            "",
+            format!("{help}; take `production` when people depend on it"),
+        );
     }
     found
 }
@@ -117,7 +144,12 @@ fn operation(node: Node<'_>, sink: &mut Sink<'_>) {
     };
     for field in fields.iter() {
         if !["http", "exec", "kubernetes", "probe", "description", "timeout"].contains(&field.key) {
-            unknown_key(sink, field, &format!("[operations.{}]", shown(node.key)), &["http", "exec", "kubernetes", "probe", "description", "timeout"]);
+            unknown_key(
+                sink,
+                field,
+                &format!("[operations.{}]", shown(node.key)),
+                &["http", "exec", "kubernetes", "probe", "description", "timeout"],
+            );
         }
     }
     texts(node, sink);
@@ -127,12 +159,24 @@ fn texts(node: Node<'_>, sink: &mut Sink<'_>) {
     match node.as_str() {
         Some(text) if matches!(node.key, "done" | "not_done") => {
             if let Err(error) = Condition::parse(text) {
-                sink.error(codes::CEL_SYNTAX, node.span_within(text, error.span), format!("the condition cannot be read: {}", error.message), "here", "conditions are CEL:  output.frozen == true");
+                sink.error(
+                    codes::CEL_SYNTAX,
+                    node.span_within(text, error.span),
+                    format!("the condition cannot be read: {}", error.message),
+                    "here",
+                    "conditions are CEL:  output.frozen == true",
+                );
             }
         }
         Some(text) if is_template(text) => {
             if let Err(error) = Template::parse(text) {
-                sink.error(codes::TEMPLATE_SYNTAX, node.span_within(text, error.span), format!("the template cannot be read: {}", error.message), "here", error.help);
+                sink.error(
+                    codes::TEMPLATE_SYNTAX,
+                    node.span_within(text, error.span),
+                    format!("the template cannot be read: {}", error.message),
+                    "here",
+                    error.help,
+                );
             }
         }
         Some(_) => {}

@@ -127,9 +127,14 @@ mod tests {
 
     #[test]
     fn sizes_have_binary_and_decimal_units() {
-        for (text, expected) in
-            [("64KiB", Some(65_536)), ("10MB", Some(10_000_000)), ("4096", Some(4096)), ("1XB", None), ("KiB", None), ("99999999999TiB", None)]
-        {
+        for (text, expected) in [
+            ("64KiB", Some(65_536)),
+            ("10MB", Some(10_000_000)),
+            ("4096", Some(4096)),
+            ("1XB", None),
+            ("KiB", None),
+            ("99999999999TiB", None),
+        ] {
             assert_eq!(size_bytes(text), expected, "{text}");
         }
     }

@@ -1,5 +1,6 @@
 //! Checks the names in templates and conditions.
 
+use super::fields::check_shape;
 use crate::codes;
 use crate::diagnostic::{Sink, Span};
 use crate::expr::cel::{Condition, FUNCTIONS, MACROS};
@@ -60,7 +61,13 @@ pub(crate) struct StepUse {
 }
 
 /// A template, read and checked; `None` when it cannot be read.
-pub(crate) fn template(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, text: &str, at: &Where<'_>) -> Option<Template> {
+pub(crate) fn template(
+    known: &mut Known<'_>,
+    sink: &mut Sink<'_>,
+    node: Node<'_>,
+    text: &str,
+    at: &Where<'_>,
+) -> Option<Template> {
     let template = match Template::parse(text) {
         Ok(template) => template,
         Err(error) => {
@@ -94,7 +101,10 @@ pub(crate) fn condition(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'
             let (code, help) = if error.too_complex {
                 (codes::TOO_COMPLEX, "split it: several `verify` checks, or a `set` step that computes a part")
             } else {
-                (codes::CEL_SYNTAX, "conditions are CEL:  output.exit_code == 0 && size(output.volumes) >= 3;  text stands in quotes")
+                (
+                    codes::CEL_SYNTAX,
+                    "conditions are CEL:  output.exit_code == 0 && size(output.volumes) >= 3;  text stands in quotes",
+                )
             };
             sink.error(code, span, format!("the condition cannot be read: {}", error.message), "here", help);
             return;
@@ -105,7 +115,13 @@ pub(crate) fn condition(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'
             let all: Vec<&str> = FUNCTIONS.iter().chain(&MACROS).copied().collect();
             let at = text.find(function.as_str()).unwrap_or(0);
             let span = node.span_within(text, at..at + function.len());
-            sink.error(codes::UNKNOWN_HELPER, span, format!("there is no function `{}`", shown(function)), "here", did_you_mean(function, all));
+            sink.error(
+                codes::UNKNOWN_HELPER,
+                span,
+                format!("there is no function `{}`", shown(function)),
+                "here",
+                did_you_mean(function, all),
+            );
         }
     }
     let mut walk = Walk { known, sink, node, text, at, locals: Vec::new(), blocks: 0, forgiving: false };
@@ -139,7 +155,8 @@ impl Walk<'_, '_, '_, '_> {
                     self.parts(then);
                     self.parts(otherwise);
                 }
-                Part::Each { over: expr, names, body, otherwise } | Part::With { value: expr, names, body, otherwise } => {
+                Part::Each { over: expr, names, body, otherwise }
+                | Part::With { value: expr, names, body, otherwise } => {
                     self.expr(expr);
                     let outside = self.locals.len();
                     self.locals.extend(names.iter().cloned());
@@ -215,15 +232,28 @@ impl Walk<'_, '_, '_, '_> {
         } else if let Some(close) = closest(root, ROOTS) {
             format!("did you mean `{close}`?")
         } else {
-            "a name begins with inputs, target, steps, run, env, item, index or output; text stands in quotes".to_owned()
+            "a name begins with inputs, target, steps, run, env, item, index or output; text stands in quotes"
+                .to_owned()
         };
-        self.sink.error(codes::UNKNOWN_ROOT, span, format!("`{}` means nothing here", shown(root)), "unknown name", help);
+        self.sink.error(
+            codes::UNKNOWN_ROOT,
+            span,
+            format!("`{}` means nothing here", shown(root)),
+            "unknown name",
+            help,
+        );
     }
 
     fn input(&mut self, path: &Path) {
         let span = self.span(path);
         let Some(name) = path.key(0) else {
-            self.sink.error(codes::UNKNOWN_INPUT, span, "`inputs` must be followed by an input's name", "", "write  inputs.NAME");
+            self.sink.error(
+                codes::UNKNOWN_INPUT,
+                span,
+                "`inputs` must be followed by an input's name",
+                "",
+                "write  inputs.NAME",
+            );
             return;
         };
         let Some(decl) = self.known.input(name) else {
@@ -232,7 +262,13 @@ impl Walk<'_, '_, '_, '_> {
                 Some(close) => format!("did you mean `inputs.{close}`?"),
                 None => format!("declare it:  [inputs.{}]  type = \"string\"", shown(name)),
             };
-            self.sink.error(codes::UNKNOWN_INPUT, span, format!("no input `{}` is declared", shown(name)), "not declared", help);
+            self.sink.error(
+                codes::UNKNOWN_INPUT,
+                span,
+                format!("no input `{}` is declared", shown(name)),
+                "not declared",
+                help,
+            );
             return;
         };
         if decl.secret.is_none() {
@@ -276,10 +312,18 @@ impl Walk<'_, '_, '_, '_> {
                 let span = self.span(path);
                 let before = Path { segments: path.segments[..at].to_vec(), ..path.clone() };
                 let help = match (segment, value) {
-                    (Segment::Key(key), Value::Object(map)) => did_you_mean(key, map.keys().map(String::as_str).collect::<Vec<_>>()),
+                    (Segment::Key(key), Value::Object(map)) => {
+                        did_you_mean(key, map.keys().map(String::as_str).collect::<Vec<_>>())
+                    }
                     _ => "look at the target file".to_owned(),
                 };
-                self.sink.error(codes::UNKNOWN_TARGET_FIELD, span, format!("the target has no `{path}`"), format!("`{before}` has no such field"), help);
+                self.sink.error(
+                    codes::UNKNOWN_TARGET_FIELD,
+                    span,
+                    format!("the target has no `{path}`"),
+                    format!("`{before}` has no such field"),
+                    help,
+                );
                 return;
             };
             value = next;
@@ -289,7 +333,13 @@ impl Walk<'_, '_, '_, '_> {
     fn env(&mut self, path: &Path) {
         let span = self.span(path);
         let Some(name) = path.key(0) else {
-            self.sink.error(codes::ENV_NOT_LISTED, span, "`env` must be followed by a variable's name", "", "write  env.NAME");
+            self.sink.error(
+                codes::ENV_NOT_LISTED,
+                span,
+                "`env` must be followed by a variable's name",
+                "",
+                "write  env.NAME",
+            );
             return;
         };
         if !self.known.env_listed.iter().any(|listed| listed == name) {
@@ -316,9 +366,21 @@ impl Walk<'_, '_, '_, '_> {
         let field = path.key(0).unwrap_or_default();
         let span = self.span(path);
         if !FIELDS.contains(&field) {
-            self.sink.error(codes::UNKNOWN_FIELD, span, format!("`run` has no `{}`", shown(field)), "not there", did_you_mean(field, FIELDS));
+            self.sink.error(
+                codes::UNKNOWN_FIELD,
+                span,
+                format!("`run` has no `{}`", shown(field)),
+                "not there",
+                did_you_mean(field, FIELDS),
+            );
         } else if field == "outcome" && !self.at.finally {
-            self.sink.error(codes::OUT_OF_SCOPE, span, "`run.outcome` is known only when the steps are done", "not known here", "use it in a [finally.ID] step");
+            self.sink.error(
+                codes::OUT_OF_SCOPE,
+                span,
+                "`run.outcome` is known only when the steps are done",
+                "not known here",
+                "use it in a [finally.ID] step",
+            );
         }
     }
 
@@ -343,11 +405,22 @@ impl Walk<'_, '_, '_, '_> {
         if elements.is_empty() || elements.iter().any(|element| element.get(&**key).is_some()) {
             return;
         }
-        let fields: Vec<&str> = elements.iter().filter_map(Value::as_object).flat_map(|map| map.keys().map(String::as_str)).take(50).collect();
+        let fields: Vec<&str> = elements
+            .iter()
+            .filter_map(Value::as_object)
+            .flat_map(|map| map.keys().map(String::as_str))
+            .take(50)
+            .collect();
         let mut fields = fields;
         fields.sort_unstable();
         fields.dedup();
-        self.sink.error(codes::UNKNOWN_FIELD, span, format!("no element of `for_each` has a field `{}`", shown(key)), "not there", did_you_mean(key, fields));
+        self.sink.error(
+            codes::UNKNOWN_FIELD,
+            span,
+            format!("no element of `for_each` has a field `{}`", shown(key)),
+            "not there",
+            did_you_mean(key, fields),
+        );
     }
 
     fn output(&mut self, path: &Path) {
@@ -367,7 +440,13 @@ impl Walk<'_, '_, '_, '_> {
     fn step(&mut self, path: &Path) {
         let span = self.span(path);
         let Some(Segment::Key(id)) = path.segments.first() else {
-            self.sink.error(codes::UNKNOWN_STEP, span, "`steps` must be followed by a step's id", "", "write  steps.ID.output");
+            self.sink.error(
+                codes::UNKNOWN_STEP,
+                span,
+                "`steps` must be followed by a step's id",
+                "",
+                "write  steps.ID.output",
+            );
             return;
         };
         let (Some(to), Some(from)) = (self.known.steps.get(&**id).copied(), self.at.step) else {
@@ -375,74 +454,15 @@ impl Walk<'_, '_, '_, '_> {
                 return;
             }
             let help = self.known.like_step(id);
-            self.sink.error(codes::UNKNOWN_STEP, span, format!("there is no step `{}`", shown(id)), "unknown step", help);
+            self.sink.error(
+                codes::UNKNOWN_STEP,
+                span,
+                format!("there is no step `{}`", shown(id)),
+                "unknown step",
+                help,
+            );
             return;
         };
         self.known.uses.push(StepUse { from, to, span, segments: path.segments[1..].into() });
-    }
-}
-
-/// Whether a path leads somewhere in a value of this shape.
-pub(crate) fn check_shape(sink: &mut Sink<'_>, span: Span, name: &str, shape: &Shape, segments: &[Segment]) {
-    if let Err((at, known)) = follows(shape, segments) {
-        let mut before = name.to_owned();
-        crate::expr::path::write_segments(&mut before, &segments[..at]).expect("writing to a String cannot fail");
-        let field = match &segments[at] {
-            Segment::Key(key) => key.to_string(),
-            Segment::Index(index) => index.to_string(),
-        };
-        let (message, help) = if known.is_empty() {
-            (format!("`{before}` has no fields, so no `{}`", shown(&field)), format!("use `{before}` itself"))
-        } else {
-            (format!("`{before}` has no field `{}`", shown(&field)), did_you_mean(&field, known))
-        };
-        sink.error(codes::UNKNOWN_FIELD, span, message, "not there", help);
-    }
-}
-
-/// The segment that leads nowhere, and the fields that there are.
-fn follows(shape: &Shape, segments: &[Segment]) -> Result<(), (usize, Vec<&'static str>)> {
-    let Some(segment) = segments.first() else {
-        return Ok(());
-    };
-    let deeper = |result: Result<(), (usize, Vec<&'static str>)>| result.map_err(|(at, known)| (at + 1, known));
-    match (shape, segment) {
-        (Shape::Any, _) => Ok(()),
-        (Shape::Table(table), segment) => {
-            let field = match segment {
-                Segment::Key(key) => table.fields.iter().find(|field| *field.name == **key),
-                Segment::Index(_) => None,
-            };
-            match field {
-                Some(field) => deeper(follows(&field.shape, &segments[1..])),
-                None if table.open => Ok(()),
-                None => Err((0, table.fields.iter().map(|field| field.name).collect())),
-            }
-        }
-        (Shape::Map(value), _) => deeper(follows(value, &segments[1..])),
-        (Shape::List(element), Segment::Index(_)) => deeper(follows(element, &segments[1..])),
-        (Shape::Either(shapes), _) => {
-            let mut failed = Vec::new();
-            for shape in shapes {
-                match follows(shape, segments) {
-                    Ok(()) => return Ok(()),
-                    Err(error) => failed.push(error),
-                }
-            }
-            failed.into_iter().max_by_key(|(at, known)| (*at, known.len())).map_or(Ok(()), Err)
-        }
-        (
-            Shape::Null
-            | Shape::Boolean
-            | Shape::Integer
-            | Shape::Number
-            | Shape::String
-            | Shape::Duration
-            | Shape::Size
-            | Shape::Cel
-            | Shape::OneOf(_)
-            | Shape::List(_),
-            _,
-        ) => Err((0, Vec::new())),
     }
 }

@@ -1,6 +1,7 @@
 //! Who waits for whom: cycles, ancestors, and what is read from whom.
 
-use super::expressions::{StepUse, check_shape};
+use super::expressions::StepUse;
+use super::fields::check_shape;
 use crate::codes;
 use crate::diagnostic::{Sink, Span};
 use crate::expr::path::{Segment, write_segments};
@@ -13,6 +14,7 @@ use ceptra_flow_core::plan::{StepPlan, place};
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Value;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 /// Edges of a cycle that are labelled; a longer one is told, not drawn.
@@ -29,7 +31,8 @@ pub(crate) struct Graph<'g> {
 impl Graph<'_> {
     /// Every step after all that it needs; shorter than `steps` when there is a cycle.
     fn order(&self) -> Vec<u32> {
-        let mut waiting: Vec<u32> = self.steps.iter().map(|step| u32::try_from(step.needs.len()).unwrap_or(u32::MAX)).collect();
+        let mut waiting: Vec<u32> =
+            self.steps.iter().map(|step| u32::try_from(step.needs.len()).unwrap_or(u32::MAX)).collect();
         let (starts, dependents) = self.dependents();
         let mut order: Vec<u32> = (0..self.steps.len()).filter(|at| waiting[*at] == 0).map(|at| place(at).0).collect();
         let mut next = 0;
@@ -96,7 +99,11 @@ impl Graph<'_> {
             }
         }
         // Kosaraju's algorithm keeps its own stack: a chain of 100,000 steps must not use up ours.
-        let mut components: Vec<Vec<usize>> = kosaraju_scc(&graph).into_iter().filter(|one| one.len() > 1).map(|one| one.into_iter().map(|node| graph[node]).collect()).collect();
+        let mut components: Vec<Vec<usize>> = kosaraju_scc(&graph)
+            .into_iter()
+            .filter(|one| one.len() > 1)
+            .map(|one| one.into_iter().map(|node| graph[node]).collect())
+            .collect();
         for component in &mut components {
             component.sort_unstable();
         }
@@ -113,13 +120,15 @@ impl Graph<'_> {
         let mut queue = VecDeque::from([first]);
         let mut last = None;
         while let (Some(at), None) = (queue.pop_front(), last) {
-            for need in self.steps[at].needs.iter().map(|need| need.at()).filter(|need| component.binary_search(need).is_ok()) {
+            for need in
+                self.steps[at].needs.iter().map(|need| need.at()).filter(|need| component.binary_search(need).is_ok())
+            {
                 if need == first {
                     last = Some(at);
                     break;
                 }
-                if !came_from.contains_key(&need) {
-                    came_from.insert(need, at);
+                if let Entry::Vacant(entry) = came_from.entry(need) {
+                    entry.insert(at);
                     queue.push_back(need);
                 }
             }
@@ -131,7 +140,8 @@ impl Graph<'_> {
             at = came_from[&at];
         }
         path[1..].reverse();
-        let labels: Vec<(Span, String)> = (0..path.len()).take(LABELS_MAX).map(|n| self.edge(path[n], path[(n + 1) % path.len()])).collect();
+        let labels: Vec<(Span, String)> =
+            (0..path.len()).take(LABELS_MAX).map(|n| self.edge(path[n], path[(n + 1) % path.len()])).collect();
         let mut names: Vec<&str> = path.iter().take(LABELS_MAX).map(|at| &*self.steps[*at].id).collect();
         if path.len() > LABELS_MAX {
             names.push("…");
@@ -228,7 +238,13 @@ impl Graph<'_> {
         } else if self.leads_to(one.to.at(), one.from.at()) {
             format!("`{}` itself waits for `{}`: read it in a later step", to.id, from.id)
         } else {
-            let all: Vec<String> = from.needs.iter().take(8).map(|need| format!("\"{}\"", self.steps[need.at()].id)).chain([format!("\"{}\"", to.id)]).collect();
+            let all: Vec<String> = from
+                .needs
+                .iter()
+                .take(8)
+                .map(|need| format!("\"{}\"", self.steps[need.at()].id))
+                .chain([format!("\"{}\"", to.id)])
+                .collect();
             let dots = if from.needs.len() > 8 { "…, " } else { "" };
             format!("{}  needs = [{dots}{}]", if from.needs.is_empty() { "add" } else { "write" }, all.join(", "))
         };
@@ -271,7 +287,13 @@ impl Graph<'_> {
         }
     }
 
-    fn field(&self, known: &Known<'_>, one: &StepUse, shapes: &mut HashMap<StepIx, (Shape, Value)>, sink: &mut Sink<'_>) {
+    fn field(
+        &self,
+        known: &Known<'_>,
+        one: &StepUse,
+        shapes: &mut HashMap<StepIx, (Shape, Value)>,
+        sink: &mut Sink<'_>,
+    ) {
         const FIELDS: [&str; 5] = ["output", "status", "attempts", "duration", "items"];
         let step = &self.steps[one.to.at()];
         let name = format!("steps.{}", step.id);
@@ -282,15 +304,23 @@ impl Graph<'_> {
         };
         let many = step.for_each().is_some();
         if !FIELDS.contains(&field) {
-            let help = match known.kind(&step.kind).map(|(kind, _)| follows_output(&(kind.output)(&step.with.value()), field)) {
-                Some(true) => format!("write  {name}.output.{field}"),
-                _ => did_you_mean(field, FIELDS),
-            };
+            let help =
+                match known.kind(&step.kind).map(|(kind, _)| follows_output(&(kind.output)(&step.with.value()), field))
+                {
+                    Some(true) => format!("write  {name}.output.{field}"),
+                    _ => did_you_mean(field, FIELDS),
+                };
             sink.error(codes::UNKNOWN_FIELD, one.span, format!("`{name}` has no `{field}`"), "not there", help);
             return;
         }
         if field == "items" && !many {
-            sink.error(codes::UNKNOWN_FIELD, one.span, format!("`{name}` has no `items`, for it has no `for_each`"), "not there", format!("use  {name}.output"));
+            sink.error(
+                codes::UNKNOWN_FIELD,
+                one.span,
+                format!("`{name}` has no `items`, for it has no `for_each`"),
+                "not there",
+                format!("use  {name}.output"),
+            );
             return;
         }
         let rest = &one.segments[1..];
@@ -333,12 +363,20 @@ fn own_keys(sink: &mut Sink<'_>, span: Span, name: &str, with: &Value, segments:
         };
         let Some(next) = next else {
             let help = match (segment, value) {
-                (Segment::Key(key), Value::Object(map)) => did_you_mean(key, map.keys().map(String::as_str).collect::<Vec<_>>()),
+                (Segment::Key(key), Value::Object(map)) => {
+                    did_you_mean(key, map.keys().map(String::as_str).collect::<Vec<_>>())
+                }
                 _ => format!("use  {before}"),
             };
             let mut field = String::new();
             write_segments(&mut field, std::slice::from_ref(segment)).expect("writing to a String cannot fail");
-            sink.error(codes::UNKNOWN_FIELD, span, format!("`{before}` has no `{}`", field.trim_start_matches('.')), "not there", help);
+            sink.error(
+                codes::UNKNOWN_FIELD,
+                span,
+                format!("`{before}` has no `{}`", field.trim_start_matches('.')),
+                "not there",
+                help,
+            );
             return;
         };
         write_segments(&mut before, std::slice::from_ref(segment)).expect("writing to a String cannot fail");

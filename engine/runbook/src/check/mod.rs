@@ -4,5 +4,6 @@
 //! type's declaration, [`graph`] checks who waits for whom. Findings go to a [`Sink`](crate::diagnostic::Sink).
 
 pub(crate) mod expressions;
+pub(crate) mod fields;
 pub(crate) mod graph;
 pub(crate) mod shape;

@@ -11,11 +11,25 @@ use ceptra_flow_core::catalog::{Field, Shape, Table};
 use toml::de::DeValue;
 
 /// Checks `with` of a step type.
-pub(crate) fn parameters(known: &mut Known<'_>, sink: &mut Sink<'_>, fields: Fields<'_>, table: &Table, kind: &str, at: &Where<'_>) {
+pub(crate) fn parameters(
+    known: &mut Known<'_>,
+    sink: &mut Sink<'_>,
+    fields: Fields<'_>,
+    table: &Table,
+    kind: &str,
+    at: &Where<'_>,
+) {
     check_table(known, sink, fields, table, &format!("`{kind}`"), at);
 }
 
-fn check_table(known: &mut Known<'_>, sink: &mut Sink<'_>, fields: Fields<'_>, table: &Table, what: &str, at: &Where<'_>) {
+fn check_table(
+    known: &mut Known<'_>,
+    sink: &mut Sink<'_>,
+    fields: Fields<'_>,
+    table: &Table,
+    what: &str,
+    at: &Where<'_>,
+) {
     for node in fields.iter() {
         match table.fields.iter().find(|field| field.name == node.key) {
             Some(field) => check_field(known, sink, node, field, at),
@@ -58,7 +72,15 @@ pub(crate) fn value(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, 
             && template.sole().is_none()
             && !takes_text(shape)
         {
-            node.wrong_type(sink, described(shape), format!("write  {} = {},  or exactly one reference:  \"{{{{ inputs.name }}}}\"", node.key, example(shape)));
+            node.wrong_type(
+                sink,
+                described(shape),
+                format!(
+                    "write  {} = {},  or exactly one reference:  \"{{{{ inputs.name }}}}\"",
+                    node.key,
+                    example(shape)
+                ),
+            );
         }
         return;
     }
@@ -84,12 +106,24 @@ pub(crate) fn value(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, 
             match fitting.as_slice() {
                 [] => {
                     let ways: Vec<&str> = shapes.iter().map(described).collect();
-                    node.wrong_type(sink, &ways.join(" or "), format!("write  {} = {}", node.key, shapes.first().map_or("…".to_owned(), example)));
+                    node.wrong_type(
+                        sink,
+                        &ways.join(" or "),
+                        format!("write  {} = {}", node.key, shapes.first().map_or("…".to_owned(), example)),
+                    );
                 }
                 [one, ..] => value(known, sink, node, one, at),
             }
         }
-        Shape::Null | Shape::Boolean | Shape::Integer | Shape::Number | Shape::String | Shape::Duration | Shape::Size | Shape::OneOf(_) | Shape::Cel => {
+        Shape::Null
+        | Shape::Boolean
+        | Shape::Integer
+        | Shape::Number
+        | Shape::String
+        | Shape::Duration
+        | Shape::Size
+        | Shape::OneOf(_)
+        | Shape::Cel => {
             scalar(sink, node, shape);
         }
     }
@@ -111,12 +145,24 @@ fn scalar(sink: &mut Sink<'_>, node: Node<'_>, shape: &Shape) {
     match (shape, text) {
         (Shape::Duration, Some(text)) if duration_ms(text).is_none() => bad_duration(sink, node, text),
         (Shape::Size, Some(text)) if size_bytes(text).is_none() => {
-            sink.error(codes::BAD_SIZE, node.span(), format!("`{}` is not a size", shown(text)), "", "write a whole number and a unit: 512B, 64KiB, 10MiB, 1GiB");
+            sink.error(
+                codes::BAD_SIZE,
+                node.span(),
+                format!("`{}` is not a size", shown(text)),
+                "",
+                "write a whole number and a unit: 512B, 64KiB, 10MiB, 1GiB",
+            );
         }
         (Shape::OneOf(words), Some(text)) if !words.contains(&text) => {
-            node.bad_value(sink, format!("`{}` cannot be `{}`", node.key, shown(text)), did_you_mean(text, words.iter().copied()));
+            node.bad_value(
+                sink,
+                format!("`{}` cannot be `{}`", node.key, shown(text)),
+                did_you_mean(text, words.iter().copied()),
+            );
         }
-        _ if !fits(node.value(), shape) => node.wrong_type(sink, described(shape), format!("write  {} = {}", node.key, example(shape))),
+        _ if !fits(node.value(), shape) => {
+            node.wrong_type(sink, described(shape), format!("write  {} = {}", node.key, example(shape)))
+        }
         _ => {}
     }
 }
@@ -136,7 +182,13 @@ fn takes_text(shape: &Shape) -> bool {
     match shape {
         Shape::Any | Shape::String | Shape::Duration | Shape::Size | Shape::Cel | Shape::OneOf(_) => true,
         Shape::Either(shapes) => shapes.iter().any(takes_text),
-        Shape::Null | Shape::Boolean | Shape::Integer | Shape::Number | Shape::List(_) | Shape::Table(_) | Shape::Map(_) => false,
+        Shape::Null
+        | Shape::Boolean
+        | Shape::Integer
+        | Shape::Number
+        | Shape::List(_)
+        | Shape::Table(_)
+        | Shape::Map(_) => false,
     }
 }
 
@@ -153,11 +205,16 @@ fn fits(value: &DeValue<'_>, shape: &Shape) -> bool {
         Shape::String => matches!(value, DeValue::String(_) | DeValue::Datetime(_)),
         Shape::Duration | Shape::Cel | Shape::OneOf(_) => matches!(value, DeValue::String(_)),
         Shape::List(element) => match value {
-            DeValue::Array(list) => list.iter().all(|value| is_template_text(value.get_ref()) || fits(value.get_ref(), element)),
+            DeValue::Array(list) => {
+                list.iter().all(|value| is_template_text(value.get_ref()) || fits(value.get_ref(), element))
+            }
             _ => false,
         },
         Shape::Table(table) => match value {
-            DeValue::Table(found) => table.open || found.keys().all(|key| table.fields.iter().any(|field| field.name == key.get_ref().as_ref())),
+            DeValue::Table(found) => {
+                table.open
+                    || found.keys().all(|key| table.fields.iter().any(|field| field.name == key.get_ref().as_ref()))
+            }
             _ => false,
         },
         Shape::Map(_) => matches!(value, DeValue::Table(_)),
@@ -193,7 +250,13 @@ fn plural(shape: &Shape) -> &'static str {
         Shape::Integer | Shape::Number => "numbers",
         Shape::Table(_) | Shape::Map(_) => "tables",
         Shape::Cel => "conditions",
-        Shape::Any | Shape::Null | Shape::Boolean | Shape::Duration | Shape::Size | Shape::List(_) | Shape::Either(_) => "values",
+        Shape::Any
+        | Shape::Null
+        | Shape::Boolean
+        | Shape::Duration
+        | Shape::Size
+        | Shape::List(_)
+        | Shape::Either(_) => "values",
     }
 }
 

@@ -82,7 +82,9 @@ impl Condition {
 
 /// Refuses what could exhaust the stack, before anything recursive sees it.
 fn bounded(text: &str) -> Result<(), ConditionError> {
-    let refuse = |what: &str, at: usize| Err(ConditionError { message: format!("it {what}"), span: at..at + 1, too_complex: true });
+    let refuse = |what: &str, at: usize| {
+        Err(ConditionError { message: format!("it {what}"), span: at..at + 1, too_complex: true })
+    };
     if text.len() > BYTES_MAX {
         return refuse("is too long", 0);
     }
@@ -109,7 +111,13 @@ fn bounded(text: &str) -> Result<(), ConditionError> {
 
 /// A parser's message without its ANTLR accent.
 fn plain(message: &str) -> String {
-    message.trim_start_matches("Syntax error: ").replace("<EOF>", "the end").lines().next().unwrap_or_default().to_owned()
+    message
+        .trim_start_matches("Syntax error: ")
+        .replace("<EOF>", "the end")
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The byte at a line and column.
@@ -151,7 +159,8 @@ fn pruned(value: &Value, paths: &[&[Segment]], depth: usize) -> cel::Value {
                 if let Some(value) = map.get(&**key)
                     && !fields.contains_key(&name)
                 {
-                    let same: Vec<&[Segment]> = paths.iter().filter(|other| other.get(depth) == path.get(depth)).copied().collect();
+                    let same: Vec<&[Segment]> =
+                        paths.iter().filter(|other| other.get(depth) == path.get(depth)).copied().collect();
                     fields.insert(name, pruned(value, &same, depth + 1));
                 }
             }
@@ -297,8 +306,21 @@ fn find_name(text: &str, name: &str) -> Option<Range<usize>> {
 }
 
 /// Functions that conditions may call.
-pub(crate) const FUNCTIONS: [&str; 13] =
-    ["size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bool", "bytes", "dyn", "type"];
+pub(crate) const FUNCTIONS: [&str; 13] = [
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bool",
+    "bytes",
+    "dyn",
+    "type",
+];
 
 /// Macros, which are expanded before anything is called; named in help lines.
 pub(crate) const MACROS: [&str; 6] = ["has", "all", "exists", "exists_one", "map", "filter"];
@@ -319,7 +341,9 @@ mod tests {
 
     #[test]
     fn numbers_from_json_compare_as_people_expect() {
-        let output = Output(json!({"volumes": [1, 2, 3], "exit_code": 0, "ratio": 1, "part": 0.5, "offset": u64::MAX, "text": "a", "none": null}));
+        let output = Output(
+            json!({"volumes": [1, 2, 3], "exit_code": 0, "ratio": 1, "part": 0.5, "offset": u64::MAX, "text": "a", "none": null}),
+        );
         let holds = [
             "output.volumes.size() == 3",
             "size(output.volumes) == 3",
@@ -359,14 +383,23 @@ mod tests {
 
     #[test]
     fn deep_and_long_conditions_are_refused_before_they_are_parsed() {
-        for text in ["(".repeat(5000), "!".repeat(4000), format!("{}x", "-".repeat(1000)), format!("x{}", ".a".repeat(1000)), "[".repeat(40)] {
+        for text in [
+            "(".repeat(5000),
+            "!".repeat(4000),
+            format!("{}x", "-".repeat(1000)),
+            format!("x{}", ".a".repeat(1000)),
+            "[".repeat(40),
+        ] {
             assert!(Condition::parse(&text).unwrap_err().too_complex);
         }
     }
 
     #[test]
     fn the_names_that_are_read_are_found() {
-        let condition = Condition::parse("steps.a.output.n > 1 && ['steps.b'].all(x, x == inputs['t'] && steps.b.items[0].key == x)").unwrap();
+        let condition = Condition::parse(
+            "steps.a.output.n > 1 && ['steps.b'].all(x, x == inputs['t'] && steps.b.items[0].key == x)",
+        )
+        .unwrap();
         let paths: Vec<String> = condition.paths.iter().map(|path| format!("{path} {:?}", path.span)).collect();
         assert_eq!(paths, ["steps.a.output.n 0..16", "inputs.t 48..54", "steps.b.items[0].key 63..83"]);
     }

@@ -49,7 +49,8 @@ impl Evaluator {
         if let Value::Object(inputs) = &mut inputs {
             inputs.extend(secrets.into_iter().map(|(name, value)| (name, Value::String(value))));
         }
-        let fixed = Fixed { inputs, target: plan.target.value.value(), env: plan.env.value(), parsed: Parsed::default() };
+        let fixed =
+            Fixed { inputs, target: plan.target.value.value(), env: plan.env.value(), parsed: Parsed::default() };
         Self {
             fixed: Arc::new(fixed),
             run_dir: run_dir.to_owned(),
@@ -118,7 +119,8 @@ impl Evaluator {
     }
 
     fn run(&self, state: &RunState) -> Value {
-        let started = i64::try_from(state.started_at().0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        let started =
+            i64::try_from(state.started_at().0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         object([
             ("id", Value::from(state.run().as_str())),
             ("name", Value::from(state.plan().runbook.name.as_str())),
@@ -287,7 +289,9 @@ pub(crate) fn instances(scope: &Scope, over: Value, key: Option<&str>) -> Result
         scope.index = Some(index);
         scope.item = Some(Arc::new(item));
         let key = match key {
-            Some(template) => to_text(&scope.value(template, None)?).map_err(|why| format!("`key` of element {index}: {why}"))?,
+            Some(template) => {
+                to_text(&scope.value(template, None)?).map_err(|why| format!("`key` of element {index}: {why}"))?
+            }
             None => index.to_string(),
         };
         if key.is_empty() || key.len() > KEY_BYTES_MAX || key.chars().any(char::is_control) {

@@ -59,7 +59,14 @@ impl Helper {
         match self {
             Self::Join => (1, 2),
             Self::Default => (2, 2),
-            Self::Json | Self::Size | Self::Lower | Self::Upper | Self::Base64 | Self::Sha256 | Self::Basename | Self::Shell => (1, 1),
+            Self::Json
+            | Self::Size
+            | Self::Lower
+            | Self::Upper
+            | Self::Base64
+            | Self::Sha256
+            | Self::Basename
+            | Self::Shell => (1, 1),
         }
     }
 
@@ -68,7 +75,14 @@ impl Helper {
         match self {
             Self::Join => "write  {{ names | join \", \" }}".to_owned(),
             Self::Default => "write  {{ name | default \"text\" }}".to_owned(),
-            Self::Json | Self::Size | Self::Lower | Self::Upper | Self::Base64 | Self::Sha256 | Self::Basename | Self::Shell => {
+            Self::Json
+            | Self::Size
+            | Self::Lower
+            | Self::Upper
+            | Self::Base64
+            | Self::Sha256
+            | Self::Basename
+            | Self::Shell => {
                 format!("write  {{{{ name | {} }}}}", self.name())
             }
         }
@@ -96,11 +110,15 @@ impl Helper {
                     Value::Array(list) => list.len(),
                     Value::Object(map) => map.len(),
                     Value::String(text) => text.chars().count(),
-                    Value::Null | Value::Bool(_) | Value::Number(_) => return Err(format!("`size` takes a list, a table or a text, not {}", kind(first))),
+                    Value::Null | Value::Bool(_) | Value::Number(_) => {
+                        return Err(format!("`size` takes a list, a table or a text, not {}", kind(first)));
+                    }
                 };
                 return Ok(Value::from(size));
             }
-            Self::Default => return Ok(if first.is_null() { arguments.get(1).cloned().unwrap_or_default() } else { first.clone() }),
+            Self::Default => {
+                return Ok(if first.is_null() { arguments.get(1).cloned().unwrap_or_default() } else { first.clone() });
+            }
             Self::Lower => to_text(first)?.to_lowercase(),
             Self::Upper => to_text(first)?.to_uppercase(),
             Self::Base64 => base64::engine::general_purpose::STANDARD.encode(to_text(first)?),
@@ -116,7 +134,8 @@ impl Helper {
 
 /// One argument of a POSIX shell.
 fn shell_quoted(text: &str) -> String {
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&byte));
+    let plain =
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&byte));
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 

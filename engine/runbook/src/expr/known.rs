@@ -45,7 +45,8 @@ impl<'p> Preview<'p> {
         if let Value::Object(inputs) = &mut inputs {
             inputs.extend(plan.secrets.iter().map(|secret| (secret.name.as_str().to_owned(), Value::from("***"))));
         }
-        let fixed = Fixed { inputs, target: plan.target.value.value(), env: plan.env.value(), parsed: Parsed::default() };
+        let fixed =
+            Fixed { inputs, target: plan.target.value.value(), env: plan.env.value(), parsed: Parsed::default() };
         Self { plan, scope: before_the_run(Arc::new(fixed), &plan.runbook.name) }
     }
 
@@ -84,7 +85,9 @@ impl<'p> Preview<'p> {
         match value {
             Value::String(text) if is_template(&text) => self.text(text),
             Value::Array(list) => Value::Array(list.into_iter().map(|value| self.value(value)).collect()),
-            Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, self.value(value))).collect::<Map<_, _>>()),
+            Value::Object(map) => {
+                Value::Object(map.into_iter().map(|(key, value)| (key, self.value(value))).collect::<Map<_, _>>())
+            }
             other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,
         }
     }
@@ -161,7 +164,11 @@ pub fn known(plan: &Plan, step: StepIx) -> Known {
 /// One step's parameters as far as they are known. For many steps, use a [`Preview`].
 #[must_use]
 pub fn render_known(plan: &Plan, step: StepIx) -> Value {
-    if is_template(plan.step(step).with.as_str()) { Preview::new(plan).with(step) } else { plan.step(step).with.value() }
+    if is_template(plan.step(step).with.as_str()) {
+        Preview::new(plan).with(step)
+    } else {
+        plan.step(step).with.value()
+    }
 }
 
 /// An expression as it is written, pipes as calls.

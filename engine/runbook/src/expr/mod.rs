@@ -8,6 +8,7 @@ mod evaluator;
 pub(crate) mod helpers;
 pub(crate) mod known;
 pub(crate) mod path;
+mod reader;
 pub(crate) mod reads;
 pub(crate) mod render;
 pub(crate) mod scope;

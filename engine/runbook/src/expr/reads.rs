@@ -146,7 +146,8 @@ fn in_parts<'t>(parts: &'t [Part], see: &mut dyn FnMut(&'t Path)) {
                 in_parts(then, see);
                 in_parts(otherwise, see);
             }
-            Part::Each { over: expr, names: _, body, otherwise } | Part::With { value: expr, names: _, body, otherwise } => {
+            Part::Each { over: expr, names: _, body, otherwise }
+            | Part::With { value: expr, names: _, body, otherwise } => {
                 in_expr(expr, see);
                 in_parts(body, see);
                 in_parts(otherwise, see);

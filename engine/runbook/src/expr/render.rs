@@ -77,12 +77,21 @@ impl<'n, N: Names> Renderer<'n, N> {
         Ok(())
     }
 
-    fn each(&mut self, over: &'n Expr, names: &'n [Box<str>], body: &'n [Part], otherwise: &'n [Part], out: &mut String) -> Result<(), String> {
+    fn each(
+        &mut self,
+        over: &'n Expr,
+        names: &'n [Box<str>],
+        body: &'n [Part],
+        otherwise: &'n [Part],
+        out: &mut String,
+    ) -> Result<(), String> {
         let entries: Vec<(Option<String>, Value)> = match self.value(over)?.into_owned() {
             Value::Array(list) => list.into_iter().map(|value| (None, value)).collect(),
             Value::Object(map) => map.into_iter().map(|(key, value)| (Some(key), value)).collect(),
             Value::Null => Vec::new(),
-            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => return Err(format!("`each` takes a list or a table, not {}", kind(&other))),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(format!("`each` takes a list or a table, not {}", kind(&other)));
+            }
         };
         if entries.is_empty() {
             return self.parts(otherwise, out);
@@ -137,7 +146,6 @@ impl<'n, N: Names> Renderer<'n, N> {
     }
 
     /// What a path names; the inner error says that nothing is there (which `default` forgives).
-    #[expect(clippy::type_complexity, reason = "the two errors mean different things, and both are only used here")]
     fn path(&self, path: &'n Path) -> Result<Result<Cow<'n, Value>, String>, String> {
         let Some(depth) = self.frames.len().checked_sub(path.up) else {
             return Err(format!("`{path}` goes further out than there are blocks"));
@@ -146,8 +154,14 @@ impl<'n, N: Names> Renderer<'n, N> {
         let root = match &*path.root {
             "this" => frames.last().map(|frame| frame.this.clone()),
             "@index" => frames.iter().rev().find_map(|frame| frame.index).map(|(at, _)| Cow::Owned(Value::from(at))),
-            "@first" => frames.iter().rev().find_map(|frame| frame.index).map(|(at, _)| Cow::Owned(Value::Bool(at == 0))),
-            "@last" => frames.iter().rev().find_map(|frame| frame.index).map(|(at, count)| Cow::Owned(Value::Bool(at + 1 == count))),
+            "@first" => {
+                frames.iter().rev().find_map(|frame| frame.index).map(|(at, _)| Cow::Owned(Value::Bool(at == 0)))
+            }
+            "@last" => frames
+                .iter()
+                .rev()
+                .find_map(|frame| frame.index)
+                .map(|(at, count)| Cow::Owned(Value::Bool(at + 1 == count))),
             "@root" => None,
             name => frames
                 .iter()
@@ -201,9 +215,15 @@ fn nothing_there(path: &Path, at: usize, value: &Value) -> String {
             let mut name = String::new();
             write_segments(&mut name, std::slice::from_ref(segment)).expect("writing to a String cannot fail");
             let known: Vec<&str> = map.keys().map(String::as_str).take(12).collect();
-            format!("`{path}` is unknown: `{before}` has no `{}`, only {}", name.trim_start_matches('.'), listed(&known))
+            format!(
+                "`{path}` is unknown: `{before}` has no `{}`, only {}",
+                name.trim_start_matches('.'),
+                listed(&known)
+            )
         }
-        (Value::Array(list), Segment::Index(index)) => format!("`{path}` is unknown: `{before}` has {} elements, no [{index}]", list.len()),
+        (Value::Array(list), Segment::Index(index)) => {
+            format!("`{path}` is unknown: `{before}` has {} elements, no [{index}]", list.len())
+        }
         (other, _) => format!("`{path}` is unknown: `{before}` is {}", kind(other)),
     }
 }
@@ -228,10 +248,15 @@ fn truthy(value: &Value) -> bool {
 }
 
 /// Every string of a value with its templates rendered. Keys are taken as they stand.
-pub(crate) fn render_value(value: Value, render: &mut dyn FnMut(&str) -> Result<Value, String>) -> Result<Value, String> {
+pub(crate) fn render_value(
+    value: Value,
+    render: &mut dyn FnMut(&str) -> Result<Value, String>,
+) -> Result<Value, String> {
     Ok(match value {
         Value::String(text) if super::template::is_template(&text) => render(&text)?,
-        Value::Array(list) => Value::Array(list.into_iter().map(|value| render_value(value, render)).collect::<Result<_, _>>()?),
+        Value::Array(list) => {
+            Value::Array(list.into_iter().map(|value| render_value(value, render)).collect::<Result<_, _>>()?)
+        }
         Value::Object(map) => {
             let mut rendered = Map::with_capacity(map.len());
             for (key, value) in map {

@@ -31,7 +31,11 @@ impl Parsed {
     }
 }
 
-fn cached<T>(kept: &Mutex<HashMap<Box<str>, Arc<T>>>, text: &str, parse: impl FnOnce() -> Result<T, String>) -> Result<Arc<T>, String> {
+fn cached<T>(
+    kept: &Mutex<HashMap<Box<str>, Arc<T>>>,
+    text: &str,
+    parse: impl FnOnce() -> Result<T, String>,
+) -> Result<Arc<T>, String> {
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(found) = kept.get(text) {
         return Ok(found.clone());

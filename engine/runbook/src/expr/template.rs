@@ -6,12 +6,13 @@
 //! raw blocks are not. Start at [`Template::parse`].
 
 use super::helpers::Helper;
-use super::path::{Path, Segment};
+use super::path::Path;
+use super::reader::Reader;
 use serde_json::Value;
 use std::ops::Range;
 
 /// Blocks within blocks, parentheses within parentheses.
-const NESTING_MAX: usize = 16;
+pub(super) const NESTING_MAX: usize = 16;
 
 /// A template's length; longer texts belong in a file that a `template` step renders.
 const BYTES_MAX: usize = 1 << 20;
@@ -58,7 +59,11 @@ pub(crate) fn is_template(text: &str) -> bool {
 impl Template {
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         if text.len() > BYTES_MAX {
-            return Err(error("the template is too long", "keep long text in a file and render it with a `template` step", 0..2));
+            return Err(error(
+                "the template is too long",
+                "keep long text in a file and render it with a `template` step",
+                0..2,
+            ));
         }
         let mut parser = Parser { text, at: 0, blocks: Vec::new(), parts: Vec::new(), trim_next: false };
         parser.run()?;
@@ -74,7 +79,7 @@ impl Template {
     }
 }
 
-fn error(message: impl Into<String>, help: impl Into<String>, span: Range<usize>) -> TemplateError {
+pub(super) fn error(message: impl Into<String>, help: impl Into<String>, span: Range<usize>) -> TemplateError {
     TemplateError { message: message.into(), help: help.into(), span, helper: false }
 }
 
@@ -156,7 +161,11 @@ impl<'t> Parser<'t> {
     fn tag(&mut self, open: usize) -> Result<(), TemplateError> {
         let triple = self.text[open..].starts_with("{{{");
         if self.text[open..].starts_with("{{{{") {
-            return Err(error("raw blocks are not available", "write \\{{ where braces are meant as text", open..open + 4));
+            return Err(error(
+                "raw blocks are not available",
+                "write \\{{ where braces are meant as text",
+                open..open + 4,
+            ));
         }
         let inner_start = open + if triple { 3 } else { 2 };
         let comment = ["!--", "~!--"].iter().any(|mark| self.text[inner_start..].starts_with(mark));
@@ -166,9 +175,17 @@ impl<'t> Parser<'t> {
             (false, false) => "}}",
         };
         let search_from = if comment { inner_start + 4 } else { inner_start };
-        let found = if comment { self.text.get(search_from..).and_then(|rest| rest.find("--")) } else { find_close(&self.text[search_from..], closer) };
+        let found = if comment {
+            self.text.get(search_from..).and_then(|rest| rest.find("--"))
+        } else {
+            find_close(&self.text[search_from..], closer)
+        };
         let Some(close) = found.map(|at| search_from + at) else {
-            return Err(error("`{{` is never closed", "write  {{ name }},  or \\{{ where braces are meant as text", open..open + 2));
+            return Err(error(
+                "`{{` is never closed",
+                "write  {{ name }},  or \\{{ where braces are meant as text",
+                open..open + 2,
+            ));
         };
         let after_close = close + closer.len();
         let end = if comment {
@@ -181,11 +198,13 @@ impl<'t> Parser<'t> {
         };
         let raw = &self.text[inner_start..close];
         let trim_before = raw.starts_with('~');
-        let trim_after = if comment { self.text[after_close..end].starts_with('~') } else { raw.len() > 1 && raw.ends_with('~') };
+        let trim_after =
+            if comment { self.text[after_close..end].starts_with('~') } else { raw.len() > 1 && raw.ends_with('~') };
         let body_start = inner_start + usize::from(trim_before);
         let body_end = if trim_after && !comment { close - 1 } else { close };
         let body = self.text.get(body_start..body_end.max(body_start)).unwrap_or_default();
-        let block_like = matches!(body.trim_start().as_bytes().first(), Some(b'#' | b'/' | b'!' | b'^')) || is_else(body);
+        let block_like =
+            matches!(body.trim_start().as_bytes().first(), Some(b'#' | b'/' | b'!' | b'^')) || is_else(body);
         let (text_end, next) = if block_like && !triple { self.standalone(open, end) } else { (open, end) };
         let before = &self.text[self.at..text_end];
         self.push_text(before, trim_before);
@@ -204,7 +223,11 @@ impl<'t> Parser<'t> {
         let before = &self.text[line_start..open];
         let after = self.text[end..].trim_start_matches([' ', '\t']);
         let ends_line = after.is_empty() || after.starts_with('\n') || after.starts_with("\r\n");
-        if !begins_line || !ends_line || !before.trim_matches([' ', '\t']).is_empty() || (line_start == 0 && after.is_empty()) {
+        if !begins_line
+            || !ends_line
+            || !before.trim_matches([' ', '\t']).is_empty()
+            || (line_start == 0 && after.is_empty())
+        {
             return (open, end);
         }
         let skipped = after.strip_prefix("\r\n").or_else(|| after.strip_prefix('\n')).unwrap_or(after);
@@ -217,7 +240,11 @@ impl<'t> Parser<'t> {
         match trimmed.as_bytes().first() {
             Some(b'#') => self.open_block(&trimmed[1..], start + 1, tag, false),
             Some(b'/') => self.close_block(trimmed[1..].trim(), tag),
-            Some(b'>') => Err(error("partials are not available", "write the text here, or render a file with a `template` step", tag)),
+            Some(b'>') => Err(error(
+                "partials are not available",
+                "write the text here, or render a file with a `template` step",
+                tag,
+            )),
             Some(b'*') => Err(error("decorators are not available", "write a value:  {{ inputs.name }}", tag)),
             Some(b'^') => self.otherwise(&trimmed[1..], start + 1, tag),
             Some(b'&') => self.value(&trimmed[1..], start + 1, tag),
@@ -227,14 +254,20 @@ impl<'t> Parser<'t> {
     }
 
     fn value(&mut self, body: &'t str, start: usize, tag: Range<usize>) -> Result<(), TemplateError> {
-        let mut reader = Reader { text: body, at: 0, base: start, tag, depth: 0 };
+        let mut reader = Reader::new(body, start, tag);
         let expr = reader.pipeline()?;
         reader.end()?;
         self.parts.push(Part::Value(expr));
         Ok(())
     }
 
-    fn open_block(&mut self, body: &'t str, start: usize, tag: Range<usize>, chained: bool) -> Result<(), TemplateError> {
+    fn open_block(
+        &mut self,
+        body: &'t str,
+        start: usize,
+        tag: Range<usize>,
+        chained: bool,
+    ) -> Result<(), TemplateError> {
         if self.blocks.len() >= NESTING_MAX {
             return Err(error("blocks are nested too deeply", "compute the parts in `set` steps first", tag));
         }
@@ -255,7 +288,7 @@ impl<'t> Parser<'t> {
         };
         let rest = &trimmed[word.len()..];
         let rest_start = start + (body.len() - rest.len());
-        let mut reader = Reader { text: rest, at: 0, base: rest_start, tag: tag.clone(), depth: 0 };
+        let mut reader = Reader::new(rest, rest_start, tag.clone());
         let expr = reader.pipeline()?;
         let names = reader.block_names()?;
         reader.end()?;
@@ -268,7 +301,13 @@ impl<'t> Parser<'t> {
         let parts = std::mem::take(&mut self.parts);
         match self.blocks.last_mut() {
             Some(block) if block.then.is_none() => block.then = Some(parts),
-            _ => return Err(error("`{{else}}` stands outside of a block", "put it between {{#if …}} and {{/if}}, once", tag)),
+            _ => {
+                return Err(error(
+                    "`{{else}}` stands outside of a block",
+                    "put it between {{#if …}} and {{/if}}, once",
+                    tag,
+                ));
+            }
         }
         if body.trim().is_empty() { Ok(()) } else { self.open_block(body, start, tag, true) }
     }
@@ -276,7 +315,11 @@ impl<'t> Parser<'t> {
     fn close_block(&mut self, name: &str, tag: Range<usize>) -> Result<(), TemplateError> {
         loop {
             let Some(block) = self.blocks.pop() else {
-                return Err(error(format!("`{{{{/{}}}}}` closes nothing", super::shown(name)), "take it out, or open the block before", tag));
+                return Err(error(
+                    format!("`{{{{/{}}}}}` closes nothing", super::shown(name)),
+                    "take it out, or open the block before",
+                    tag,
+                ));
             };
             let chained = block.chained;
             if !chained && block.name != name {
@@ -322,270 +365,4 @@ fn find_close(text: &str, closer: &str) -> Option<usize> {
     }
     // A quote that is never closed: take the braces as they stand, so that the message is about the quote.
     text.find(closer)
-}
-
-/// Reads an expression.
-struct Reader<'t> {
-    text: &'t str,
-    at: usize,
-    /// Where `text` begins in the template.
-    base: usize,
-    tag: Range<usize>,
-    depth: usize,
-}
-
-impl<'t> Reader<'t> {
-    fn rest(&self) -> &'t str {
-        &self.text[self.at..]
-    }
-
-    fn skip_space(&mut self) {
-        self.at = self.text.len() - self.rest().trim_start().len();
-    }
-
-    fn span(&self, start: usize) -> Range<usize> {
-        self.base + start..self.base + self.at
-    }
-
-    fn end(&mut self) -> Result<(), TemplateError> {
-        self.skip_space();
-        if self.rest().is_empty() {
-            return Ok(());
-        }
-        let start = self.at;
-        self.at = self.text.len();
-        Err(error(
-            format!("`{}` is not understood here", super::shown(&self.text[start..])),
-            "a value is a name, `helper argument …`, or `name | helper`",
-            self.span(start),
-        ))
-    }
-
-    /// `value | helper argument | helper`.
-    fn pipeline(&mut self) -> Result<Expr, TemplateError> {
-        let mut value = self.call()?;
-        let mut pipes = 0;
-        loop {
-            self.skip_space();
-            if !self.rest().starts_with('|') {
-                return Ok(value);
-            }
-            pipes += 1;
-            if pipes > NESTING_MAX {
-                return Err(error("too many pipes", "compute the parts in `set` steps first", self.tag.clone()));
-            }
-            self.at += 1;
-            self.skip_space();
-            let start = self.at;
-            let word = self.word();
-            let span = self.span(start);
-            let mut arguments = vec![value];
-            arguments.extend(self.arguments()?);
-            value = call(word, arguments, span)?;
-        }
-    }
-
-    /// `as |item index|`.
-    fn block_names(&mut self) -> Result<Vec<Box<str>>, TemplateError> {
-        self.skip_space();
-        let Some(rest) = self.rest().strip_prefix("as") else {
-            return Ok(Vec::new());
-        };
-        let Some((names, _)) = rest.trim_start().strip_prefix('|').and_then(|names| names.split_once('|')) else {
-            return Ok(Vec::new());
-        };
-        let opened = self.rest().find('|').unwrap_or_default();
-        self.at += opened + 1 + names.len() + 1;
-        Ok(names.split_whitespace().take(2).map(Into::into).collect())
-    }
-
-    /// `helper argument …`, or one value.
-    fn call(&mut self) -> Result<Expr, TemplateError> {
-        self.skip_space();
-        let start = self.at;
-        let first = self.argument()?;
-        let span = self.span(start);
-        let arguments = self.arguments()?;
-        if arguments.is_empty() {
-            return Ok(first);
-        }
-        match first {
-            Expr::Path(path) if path.segments.is_empty() && path.up == 0 => call(&path.root, arguments, span),
-            Expr::Path(_) | Expr::Literal(_) | Expr::Call { .. } => {
-                Err(error("two values stand side by side", "use one of them, or a helper:  {{ join a \", \" }}", self.span(start)))
-            }
-        }
-    }
-
-    fn arguments(&mut self) -> Result<Vec<Expr>, TemplateError> {
-        let mut arguments = Vec::new();
-        loop {
-            self.skip_space();
-            let rest = self.rest();
-            if rest.is_empty() || rest.starts_with(['|', ')']) || rest.starts_with("as |") {
-                return Ok(arguments);
-            }
-            if arguments.len() > NESTING_MAX {
-                return Err(error("too many arguments", "a helper takes one or two", self.tag.clone()));
-            }
-            arguments.push(self.argument()?);
-        }
-    }
-
-    fn argument(&mut self) -> Result<Expr, TemplateError> {
-        let rest = self.rest();
-        let start = self.at;
-        match rest.chars().next() {
-            None => Err(error("nothing stands between the braces", "name a value:  {{ inputs.name }}", self.tag.clone())),
-            Some('(') => {
-                self.depth += 1;
-                if self.depth > NESTING_MAX {
-                    return Err(error("parentheses are nested too deeply", "compute the parts in `set` steps first", self.tag.clone()));
-                }
-                self.at += 1;
-                let value = self.pipeline()?;
-                self.skip_space();
-                if !self.rest().starts_with(')') {
-                    return Err(error("`(` is never closed", "add  )", self.span(start)));
-                }
-                self.at += 1;
-                self.depth -= 1;
-                Ok(value)
-            }
-            Some(quote @ ('"' | '\'')) => match rest[1..].find(quote) {
-                Some(length) => {
-                    self.at += length + 2;
-                    Ok(Expr::Literal(Value::String(rest[1..=length].to_owned())))
-                }
-                None => {
-                    self.at = self.text.len();
-                    Err(error("this quote is never closed", format!("add  {quote}"), self.span(start)))
-                }
-            },
-            Some(first) if first.is_ascii_digit() || first == '-' => self.number(),
-            Some(_) => self.path_or_word(),
-        }
-    }
-
-    fn number(&mut self) -> Result<Expr, TemplateError> {
-        let start = self.at;
-        let word = self.word();
-        match serde_json::from_str::<serde_json::Number>(word) {
-            Ok(number) => Ok(Expr::Literal(Value::Number(number))),
-            Err(_) => Err(error(format!("`{}` is no number", super::shown(word)), "write  42,  1.5  or  \"text\"", self.span(start))),
-        }
-    }
-
-    fn word(&mut self) -> &'t str {
-        let rest = self.rest();
-        let length = rest.find(|c: char| c.is_whitespace() || matches!(c, '|' | '(' | ')' | '"' | '\'')).unwrap_or(rest.len());
-        self.at += length;
-        &rest[..length]
-    }
-
-    fn path_or_word(&mut self) -> Result<Expr, TemplateError> {
-        let start = self.at;
-        let mut up = 0;
-        while self.rest().starts_with("../") {
-            up += 1;
-            self.at += 3;
-        }
-        if self.rest().starts_with("./") {
-            self.at += 2;
-        }
-        let root = if self.rest().starts_with("..") {
-            self.at += 2;
-            up += 1;
-            "this"
-        } else if self.rest().starts_with('.') {
-            self.at += 1;
-            "this"
-        } else {
-            self.name()?
-        };
-        let segments = self.segments()?;
-        let literal = match (up, root, segments.is_empty()) {
-            (0, "true", true) => Some(Value::Bool(true)),
-            (0, "false", true) => Some(Value::Bool(false)),
-            (0, "null" | "undefined", true) => Some(Value::Null),
-            _ => None,
-        };
-        if self.rest().starts_with('=') {
-            return Err(error("named arguments are not available", "give the value alone:  {{ join list \", \" }}", self.span(start)));
-        }
-        Ok(match literal {
-            Some(value) => Expr::Literal(value),
-            None => Expr::Path(Path { up, root: root.into(), segments, span: self.span(start) }),
-        })
-    }
-
-    fn segments(&mut self) -> Result<Vec<Segment>, TemplateError> {
-        let mut segments = Vec::new();
-        loop {
-            let rest = self.rest();
-            if rest.starts_with('[') || rest.starts_with(".[") {
-                self.at += rest.find('[').unwrap_or_default() + 1;
-                let start = self.at;
-                let Some(length) = self.rest().find(']') else {
-                    self.at = self.text.len();
-                    return Err(error("`[` is never closed", "add  ]", self.span(start - 1)));
-                };
-                let inner = &self.rest()[..length];
-                self.at += length + 1;
-                segments.push(segment(inner.trim_matches(['"', '\''])));
-            } else if rest.starts_with('.') {
-                self.at += 1;
-                segments.push(segment(self.name()?));
-            } else {
-                return Ok(segments);
-            }
-            if segments.len() > 64 {
-                return Err(error("the path is too long", "name fewer fields", self.tag.clone()));
-            }
-        }
-    }
-
-    fn name(&mut self) -> Result<&'t str, TemplateError> {
-        let rest = self.rest();
-        let length = rest
-            .char_indices()
-            .find(|(at, c)| !(c.is_alphanumeric() || matches!(c, '_' | '-') || (*at == 0 && *c == '@')))
-            .map_or(rest.len(), |(at, _)| at);
-        if length == 0 {
-            let start = self.at;
-            self.at += rest.chars().next().map_or(0, char::len_utf8);
-            let span = if rest.is_empty() { self.tag.clone() } else { self.span(start) };
-            return Err(error("a name is due here", "a value is a name such as `inputs.ticket`, a helper, or a text in quotes", span));
-        }
-        self.at += length;
-        Ok(&rest[..length])
-    }
-}
-
-fn segment(text: &str) -> Segment {
-    match text.parse::<usize>() {
-        Ok(index) => Segment::Index(index),
-        Err(_) => Segment::Key(text.into()),
-    }
-}
-
-fn call(name: &str, arguments: Vec<Expr>, span: Range<usize>) -> Result<Expr, TemplateError> {
-    let Some(helper) = Helper::named(name) else {
-        return Err(TemplateError {
-            message: format!("there is no helper `{}`", super::shown(name)),
-            help: crate::units::did_you_mean(name, Helper::NAMES),
-            span,
-            helper: true,
-        });
-    };
-    let (least, most) = helper.arguments();
-    if arguments.len() < least || arguments.len() > most {
-        let due = if least == most { format!("{least}") } else { format!("{least} or {most}") };
-        return Err(error(
-            format!("`{name}` takes {due} values, not {}", arguments.len()),
-            helper.example(),
-            span,
-        ));
-    }
-    Ok(Expr::Call { helper, arguments })
 }

@@ -34,11 +34,24 @@ pub(crate) fn typed<'k>(
 }
 
 /// Checks the parameters of a known type. A person's are read by [`person`](super::person), which knows more of them.
-fn parameters_of(known: &mut Known<'_>, sink: &mut Sink<'_>, kind: &StepType, node: Option<Node<'_>>, at_key: Span, at: &Where<'_>) -> Value {
+fn parameters_of(
+    known: &mut Known<'_>,
+    sink: &mut Sink<'_>,
+    kind: &StepType,
+    node: Option<Node<'_>>,
+    at_key: Span,
+    at: &Where<'_>,
+) -> Value {
     let Some(node) = node else {
         let with = Value::Object(Map::new());
         for field in kind.params.fields.iter().filter(|field| field.required) {
-            missing_key(sink, at_key, &format!("`{}`", kind.name), field.name, &format!("with = {{ {} = … }};  `ceptra-flow steps {}` shows all", field.name, kind.name));
+            missing_key(
+                sink,
+                at_key,
+                &format!("`{}`", kind.name),
+                field.name,
+                &format!("with = {{ {} = … }};  `ceptra-flow steps {}` shows all", field.name, kind.name),
+            );
         }
         operations(known, sink, kind, &with, at_key);
         return with;
@@ -115,7 +128,14 @@ impl<'d> Raw<'d> {
     }
 
     /// The body, with the type's declaration.
-    pub(crate) fn read<'k>(self, known: &mut Known<'k>, sink: &mut Sink<'_>, what: &str, span: Span, at: &Where<'_>) -> Option<(Body, Typed<'k>)> {
+    pub(crate) fn read<'k>(
+        self,
+        known: &mut Known<'k>,
+        sink: &mut Sink<'_>,
+        what: &str,
+        span: Span,
+        at: &Where<'_>,
+    ) -> Option<(Body, Typed<'k>)> {
         let timeout_ms = self.timeout.and_then(|node| duration(known, sink, node)).unwrap_or(TIMEOUT_MS);
         let declared = self.effect.and_then(|node| node.choice(sink, &EFFECTS));
         let Some(type_node) = self.kind else {
@@ -124,7 +144,13 @@ impl<'d> Raw<'d> {
         };
         let typed = typed(known, sink, type_node, self.with, span, at)?;
         if typed.kind.by_person {
-            sink.error(codes::BY_PERSON, type_node.span(), format!("{what} cannot be a `{}`", shown(typed.kind.name)), "a person's step", "use a step that runs by itself, such as `exec`");
+            sink.error(
+                codes::BY_PERSON,
+                type_node.span(),
+                format!("{what} cannot be a `{}`", shown(typed.kind.name)),
+                "a person's step",
+                "use a step that runs by itself, such as `exec`",
+            );
         }
         let effect = declared.unwrap_or_else(|| (typed.kind.effect)(&typed.with));
         let with = Json::of(&typed.with);
@@ -133,5 +159,10 @@ impl<'d> Raw<'d> {
 }
 
 /// The words for effects.
-pub(crate) const EFFECTS: [(&str, Effect); 5] =
-    [("read", Effect::Read), ("idempotent", Effect::Idempotent), ("keyed", Effect::Keyed), ("probe", Effect::Probe), ("once", Effect::Once)];
+pub(crate) const EFFECTS: [(&str, Effect); 5] = [
+    ("read", Effect::Read),
+    ("idempotent", Effect::Idempotent),
+    ("keyed", Effect::Keyed),
+    ("probe", Effect::Probe),
+    ("once", Effect::Once),
+];

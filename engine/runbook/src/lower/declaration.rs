@@ -40,7 +40,11 @@ pub(crate) fn all(inputs: Node<'_>, sink: &mut Sink<'_>) -> Vec<Declared> {
 /// One declaration. Typed answers can be no secrets: they become the output.
 pub(crate) fn one(node: Node<'_>, secrets: bool, sink: &mut Sink<'_>) -> Option<Declared> {
     let name = node.key;
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') || name.as_bytes()[0].is_ascii_digit() {
+    if name.is_empty()
+        || name.len() > 64
+        || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        || name.as_bytes()[0].is_ascii_digit()
+    {
         sink.error(
             codes::BAD_NAME,
             node.key_span(),
@@ -133,7 +137,13 @@ fn pattern_of(field: Node<'_>, decl: &InputDecl, sink: &mut Sink<'_>) -> Option<
     match compile_pattern(text) {
         Ok(_) => Some(text.to_owned()),
         Err(why) => {
-            sink.error(codes::BAD_PATTERN, field.span(), format!("the pattern cannot be read: {why}"), "", "write a regular expression such as '^INC-[0-9]+$', in single quotes");
+            sink.error(
+                codes::BAD_PATTERN,
+                field.span(),
+                format!("the pattern cannot be read: {why}"),
+                "",
+                "write a regular expression such as '^INC-[0-9]+$', in single quotes",
+            );
             None
         }
     }
@@ -157,17 +167,34 @@ fn bound(field: Node<'_>, kind: InputType, sink: &mut Sink<'_>) -> Option<f64> {
     };
     if found.is_none() {
         let expected = if kind == InputType::Duration { "a duration" } else { "a number" };
-        field.wrong_type(sink, expected, format!("write  {} = {}", field.key, if kind == InputType::Duration { "\"10m\"" } else { "1" }));
+        field.wrong_type(
+            sink,
+            expected,
+            format!("write  {} = {}", field.key, if kind == InputType::Duration { "\"10m\"" } else { "1" }),
+        );
     }
     found
 }
 
-fn secret_of(decl: &InputDecl, secret: Option<Node<'_>>, from: Option<Node<'_>>, default: Option<Node<'_>>, at: Span, sink: &mut Sink<'_>) -> Option<SecretSource> {
+fn secret_of(
+    decl: &InputDecl,
+    secret: Option<Node<'_>>,
+    from: Option<Node<'_>>,
+    default: Option<Node<'_>>,
+    at: Span,
+    sink: &mut Sink<'_>,
+) -> Option<SecretSource> {
     let name = shown(&decl.name);
     // Whatever is wrong with it, it is treated as a secret from here on.
     let fallback = Some(SecretSource::Env(String::new()));
     if decl.kind != InputType::String {
-        sink.error(codes::SECRET_SOURCE, at, format!("the secret `{name}` must be of type string"), "", "write  type = \"string\"");
+        sink.error(
+            codes::SECRET_SOURCE,
+            at,
+            format!("the secret `{name}` must be of type string"),
+            "",
+            "write  type = \"string\"",
+        );
     }
     if let Some(field) = default {
         sink.error(
@@ -190,7 +217,13 @@ fn secret_of(decl: &InputDecl, secret: Option<Node<'_>>, from: Option<Node<'_>>,
         return fallback;
     };
     if secret.is_none() {
-        sink.error(codes::SECRET_SOURCE, field.key_span(), format!("`{name}` has `from` but is no secret"), "", "add  secret = true");
+        sink.error(
+            codes::SECRET_SOURCE,
+            field.key_span(),
+            format!("`{name}` has `from` but is no secret"),
+            "",
+            "add  secret = true",
+        );
     }
     let fields = field.table(sink)?;
     let mut source = None;
@@ -198,21 +231,35 @@ fn secret_of(decl: &InputDecl, secret: Option<Node<'_>>, from: Option<Node<'_>>,
         let found = match one.key {
             "env" => one.string(sink).filter(|text| !text.is_empty()).map(|text| SecretSource::Env(text.to_owned())),
             "file" => one.string(sink).filter(|text| !text.is_empty()).map(|text| SecretSource::File(text.to_owned())),
-            "command" => Some(one.strings(sink, "texts").into_iter().map(|(text, _)| text.to_owned()).collect::<Vec<_>>())
-                .filter(|argv| !argv.is_empty())
-                .map(SecretSource::Command),
+            "command" => {
+                Some(one.strings(sink, "texts").into_iter().map(|(text, _)| text.to_owned()).collect::<Vec<_>>())
+                    .filter(|argv| !argv.is_empty())
+                    .map(SecretSource::Command)
+            }
             _ => {
                 unknown_key(sink, one, "`from`", &["env", "file", "command"]);
                 continue;
             }
         };
         if source.is_some() || found.is_none() {
-            sink.error(codes::SECRET_SOURCE, one.span(), format!("the secret `{name}` must come from one place"), "", "keep one of `env`, `file` and `command`, with a value");
+            sink.error(
+                codes::SECRET_SOURCE,
+                one.span(),
+                format!("the secret `{name}` must come from one place"),
+                "",
+                "keep one of `env`, `file` and `command`, with a value",
+            );
         }
         source = source.or(found);
     }
     if source.is_none() {
-        sink.error(codes::SECRET_SOURCE, field.span(), format!("`from` of `{name}` names no place"), "", "write  from = { env = \"NAME\" }");
+        sink.error(
+            codes::SECRET_SOURCE,
+            field.span(),
+            format!("`from` of `{name}` names no place"),
+            "",
+            "write  from = { env = \"NAME\" }",
+        );
     }
     source.or(fallback)
 }

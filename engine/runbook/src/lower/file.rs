@@ -55,7 +55,11 @@ pub(crate) fn read(job: &Job<'_>) -> (Option<Plan>, Vec<Diagnostic>) {
 fn compile(job: &Job<'_>, sink: &mut Sink<'_>) -> Option<Plan> {
     let text = job.source.text;
     if text.len() > FILE_BYTES_MAX {
-        too_large(sink, &format!("the file has {} MiB; {} MiB is the most", text.len() >> 20, FILE_BYTES_MAX >> 20), "split it into several runbooks");
+        too_large(
+            sink,
+            &format!("the file has {} MiB; {} MiB is the most", text.len() >> 20, FILE_BYTES_MAX >> 20),
+            "split it into several runbooks",
+        );
         return None;
     }
     let layout = scan(text, sink);
@@ -182,14 +186,23 @@ impl<'r, 's, 'n> Reader<'r, 's, 'n> {
         self.steps.reserve_exact(at);
         self.need_spans.reserve_exact(at);
         if self.main_count == 0 {
-            self.sink.error(codes::NO_STEPS, self.root, "the runbook has no steps", "", "add  [steps.first]  type = \"exec\"  with = { command = [\"…\"] }");
+            self.sink.error(
+                codes::NO_STEPS,
+                self.root,
+                "the runbook has no steps",
+                "",
+                "add  [steps.first]  type = \"exec\"  with = { command = [\"…\"] }",
+            );
         }
     }
 
     fn part(&mut self, body: &Body<'r>) {
-        let document = Document::of(self.job.source.text, std::iter::once(body.first.clone()).chain(body.more.iter().cloned()));
+        let document =
+            Document::of(self.job.source.text, std::iter::once(body.first.clone()).chain(body.more.iter().cloned()));
         let (table, _) = document.parse(self.sink);
-        let node = Fields::root(&table, &document).get(body.section.key()).and_then(|node| node.table(self.sink)?.get(body.id));
+        let node = Fields::root(&table, &document)
+            .get(body.section.key())
+            .and_then(|node| node.table(self.sink)?.get(body.id));
         match node {
             Some(node) => self.step(node, body.section, body.id),
             // The header itself could not be read; the place must be filled all the same.
@@ -228,7 +241,8 @@ impl<'r, 's, 'n> Reader<'r, 's, 'n> {
     }
 
     fn finish(mut self) -> Option<Plan> {
-        Graph { steps: &self.steps, need_spans: &self.need_spans, main_count: self.main_count }.check(&self.known, self.sink);
+        Graph { steps: &self.steps, need_spans: &self.need_spans, main_count: self.main_count }
+            .check(&self.known, self.sink);
         let options = self.job.options?;
         let target = self.job.target?;
         if !options.only.is_empty() || !options.skip.is_empty() {
@@ -236,7 +250,11 @@ impl<'r, 's, 'n> Reader<'r, 's, 'n> {
         }
         let until = plan::until(&self.steps, self.main_count, options, self.sink);
         match options.max_parallel {
-            Some(0) => self.sink.error_elsewhere(codes::OPTION_BAD, "`--max-parallel 0` would start nothing", "give a number from 1"),
+            Some(0) => self.sink.error_elsewhere(
+                codes::OPTION_BAD,
+                "`--max-parallel 0` would start nothing",
+                "give a number from 1",
+            ),
             Some(count) => self.head.limits.max_parallel = Some(count),
             None => {}
         }
@@ -266,7 +284,9 @@ fn defaults(declared: &[Declared]) -> Map<String, Value> {
 
 fn env(known: &Known<'_>, options: Option<&Options>) -> Value {
     let listed: BTreeSet<&String> = known.env_listed.iter().collect();
-    let value = |name: &String| options.and_then(|options| options.env.get(name)).map(|value| (name.clone(), Value::from(value.as_str())));
+    let value = |name: &String| {
+        options.and_then(|options| options.env.get(name)).map(|value| (name.clone(), Value::from(value.as_str())))
+    };
     Value::Object(listed.into_iter().filter_map(value).collect())
 }
 

@@ -3,7 +3,7 @@
 use super::{Known, count, duration, names, not_available, text};
 use crate::codes;
 use crate::diagnostic::Sink;
-use crate::lower::step::retry;
+use crate::lower::timing::retry;
 use crate::syntax::node::{Fields, Node, missing_key, shown, unknown_key};
 use ceptra_flow_core::plan::{Guard, Limits, OnFailure, RetryPolicy, RunbookInfo};
 
@@ -39,7 +39,8 @@ pub(crate) fn declarations(known: &mut Known<'_>, sink: &mut Sink<'_>, root: Fie
         toml::de::DeValue::Table(_) => runbook.table(sink)?.get("env"),
         _ => None,
     }) {
-        known.env_listed = env.strings(sink, "names of environment variables").into_iter().map(|(name, _)| name.to_owned()).collect();
+        known.env_listed =
+            env.strings(sink, "names of environment variables").into_iter().map(|(name, _)| name.to_owned()).collect();
     }
 }
 
@@ -75,13 +76,21 @@ pub(crate) fn read(known: &mut Known<'_>, sink: &mut Sink<'_>, root: Fields<'_>)
                     head.guard = Some(guard(known, sink, fields));
                 }
             }
-            "watch" => not_available(sink, node, "[watch.NAME]", "repeat a read-only step with `until` and `interval` for now"),
+            "watch" => {
+                not_available(sink, node, "[watch.NAME]", "repeat a read-only step with `until` and `interval` for now")
+            }
             "inputs" | "steps" | "finally" => {}
             _ => unknown_key(sink, node, "a runbook", &KEYS),
         }
     }
     if !seen_schema {
-        sink.error(codes::SCHEMA_MISSING, root.span, "the file does not say which version of the format it is in", "", "add  schema = 1  as the first line");
+        sink.error(
+            codes::SCHEMA_MISSING,
+            root.span,
+            "the file does not say which version of the format it is in",
+            "",
+            "add  schema = 1  as the first line",
+        );
     }
     if !seen_runbook {
         missing_key(sink, root.span, "the file", "[runbook]", "[runbook]  name = \"…\"  title = \"…\"");
@@ -99,7 +108,13 @@ fn schema(sink: &mut Sink<'_>, node: Node<'_>) {
             "a newer version",
             "use a newer ceptra-flow, or write the file for  schema = 1",
         ),
-        Some(_) => sink.error(codes::SCHEMA_UNKNOWN, node.span(), "there is no such version of the format", "", "write  schema = 1"),
+        Some(_) => sink.error(
+            codes::SCHEMA_UNKNOWN,
+            node.span(),
+            "there is no such version of the format",
+            "",
+            "write  schema = 1",
+        ),
         None => node.wrong_type(sink, "a whole number", "write  schema = 1"),
     }
 }
@@ -113,8 +128,17 @@ fn runbook(known: &mut Known<'_>, sink: &mut Sink<'_>, fields: Fields<'_>) -> Ru
             "name" => {
                 named = true;
                 if let Some(name) = node.string(sink) {
-                    if name.is_empty() || name.len() > 64 || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
-                        sink.error(codes::BAD_NAME, node.span(), format!("`{}` cannot be a runbook's name", shown(name)), "", "use small letters, digits and `-`: pvc-loss");
+                    if name.is_empty()
+                        || name.len() > 64
+                        || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+                    {
+                        sink.error(
+                            codes::BAD_NAME,
+                            node.span(),
+                            format!("`{}` cannot be a runbook's name", shown(name)),
+                            "",
+                            "use small letters, digits and `-`: pvc-loss",
+                        );
                     }
                     info.name = name.to_owned();
                 }
@@ -129,7 +153,10 @@ fn runbook(known: &mut Known<'_>, sink: &mut Sink<'_>, fields: Fields<'_>) -> Ru
             "owner" => info.owner = node.string(sink).map(ToOwned::to_owned),
             "links" => {
                 if let Some(links) = node.table(sink) {
-                    info.links = links.iter().filter_map(|link| Some((link.key.to_owned(), link.string(sink)?.to_owned()))).collect();
+                    info.links = links
+                        .iter()
+                        .filter_map(|link| Some((link.key.to_owned(), link.string(sink)?.to_owned())))
+                        .collect();
                 }
             }
             "env" => {}
@@ -181,7 +208,12 @@ fn guard(known: &mut Known<'_>, sink: &mut Sink<'_>, fields: Fields<'_>) -> Guar
         match node.key {
             "fingerprint" => guard.fingerprint = text(known, sink, node),
             "confirm" => guard.confirm = text(known, sink, node),
-            "max_drill_age" => not_available(sink, node, "[guard] max_drill_age", "take it out for now; `fingerprint` and `confirm` work"),
+            "max_drill_age" => not_available(
+                sink,
+                node,
+                "[guard] max_drill_age",
+                "take it out for now; `fingerprint` and `confirm` work",
+            ),
             _ => unknown_key(sink, node, "[guard]", &KEYS),
         }
     }

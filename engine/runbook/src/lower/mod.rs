@@ -3,11 +3,13 @@
 
 pub(crate) mod body;
 pub(crate) mod declaration;
+mod effect;
 pub(crate) mod file;
 pub(crate) mod head;
 pub(crate) mod person;
 pub(crate) mod plan;
 pub(crate) mod step;
+mod timing;
 
 use crate::check::expressions::{Elements, StepUse, Where, template};
 use crate::check::shape::bad_duration;
@@ -77,7 +79,8 @@ impl<'k> Known<'k> {
     pub(crate) fn like_step(&self, name: &str) -> String {
         if self.steps.len() > 1000 {
             let close = crate::units::closest(name, self.steps.keys().copied());
-            return close.map_or_else(|| "no step has an id like it".to_owned(), |close| format!("did you mean `{close}`?"));
+            return close
+                .map_or_else(|| "no step has an id like it".to_owned(), |close| format!("did you mean `{close}`?"));
         }
         let mut ids: Vec<&str> = self.steps.keys().copied().collect();
         ids.sort_unstable();
@@ -102,8 +105,17 @@ pub(crate) fn kind<'k>(known: &Known<'k>, sink: &mut Sink<'_>, node: Node<'_>) -
         if LATER_TYPES.contains(&name) {
             not_available(sink, node, &format!("the step type `{name}`"), "use `exec` or `http` for now");
         } else {
-            let help = format!("{}\n`ceptra-flow steps` lists all of them", crate::units::did_you_mean(name, known.kind_names()));
-            sink.error(codes::UNKNOWN_TYPE, node.span(), format!("there is no step type `{}`", shown(name)), "unknown type", help);
+            let help = format!(
+                "{}\n`ceptra-flow steps` lists all of them",
+                crate::units::did_you_mean(name, known.kind_names())
+            );
+            sink.error(
+                codes::UNKNOWN_TYPE,
+                node.span(),
+                format!("there is no step type `{}`", shown(name)),
+                "unknown type",
+                help,
+            );
         }
     }
     found
@@ -127,7 +139,13 @@ fn text_now(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, text: &s
         Ok(value) => Some(value),
         Err(_) if !known.complete => None,
         Err(why) => {
-            sink.error(codes::BAD_VALUE, node.span(), format!("{what} has no value: {why}"), "", "give the input a value, or write the value here");
+            sink.error(
+                codes::BAD_VALUE,
+                node.span(),
+                format!("{what} has no value: {why}"),
+                "",
+                "give the input a value, or write the value here",
+            );
             None
         }
     }
@@ -160,9 +178,17 @@ pub(crate) fn count(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>) 
     match node.as_str() {
         Some(text) if is_template(text) => {
             let value = text_now(known, sink, node, text)?;
-            let found = value.as_u64().or_else(|| value.as_str()?.parse().ok()).and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
+            let found = value
+                .as_u64()
+                .or_else(|| value.as_str()?.parse().ok())
+                .and_then(|count| u32::try_from(count).ok())
+                .filter(|count| *count > 0);
             if found.is_none() {
-                node.bad_value(sink, format!("`{}` must be a whole number from 1, not {value}", node.key), "change the input that it comes from");
+                node.bad_value(
+                    sink,
+                    format!("`{}` must be a whole number from 1, not {value}", node.key),
+                    "change the input that it comes from",
+                );
             }
             found
         }
@@ -193,7 +219,13 @@ pub(crate) fn names(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, 
             continue;
         };
         if text.is_empty() || text.len() > 128 || text.chars().any(char::is_control) {
-            sink.error(codes::BAD_NAME, one.span(), format!("`{}` cannot be a name", shown(&text)), "", "use 1 to 128 characters on one line");
+            sink.error(
+                codes::BAD_NAME,
+                one.span(),
+                format!("`{}` cannot be a name", shown(&text)),
+                "",
+                "use 1 to 128 characters on one line",
+            );
         } else if !names.iter().any(|name| **name == *text) {
             names.push(Name::from(text));
         }

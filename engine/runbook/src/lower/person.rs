@@ -14,7 +14,8 @@ const APPROVERS_MAX: u32 = 100;
 
 /// The parameters of an `approval` step, or the key `approval` of any step.
 pub(crate) fn approval(known: &mut Known<'_>, sink: &mut Sink<'_>, fields: Fields<'_>, at: &Where<'_>) -> Approval {
-    const KEYS: [&str; 8] = ["prompt", "choices", "approvers", "not_initiator", "expires", "evidence", "fields", "rehearsal"];
+    const KEYS: [&str; 8] =
+        ["prompt", "choices", "approvers", "not_initiator", "expires", "evidence", "fields", "rehearsal"];
     let mut approval = Approval {
         prompt: String::new(),
         choices: Vec::new(),
@@ -35,20 +36,30 @@ pub(crate) fn approval(known: &mut Known<'_>, sink: &mut Sink<'_>, fields: Field
             "choices" => {
                 approval.choices = node.strings(sink, "texts").into_iter().map(|(text, _)| text.to_owned()).collect();
                 if approval.choices.is_empty() && !sink.failed() {
-                    node.bad_value(sink, "`choices` is empty, so nothing could be answered", "name the answers, or leave it out for yes or no");
+                    node.bad_value(
+                        sink,
+                        "`choices` is empty, so nothing could be answered",
+                        "name the answers, or leave it out for yes or no",
+                    );
                 }
             }
             "approvers" => {
                 approval.approvers = node.count(sink, 1).unwrap_or(1);
                 if approval.approvers > APPROVERS_MAX {
-                    node.bad_value(sink, format!("nobody finds {} people at night", approval.approvers), format!("write a number from 1 to {APPROVERS_MAX}"));
+                    node.bad_value(
+                        sink,
+                        format!("nobody finds {} people at night", approval.approvers),
+                        format!("write a number from 1 to {APPROVERS_MAX}"),
+                    );
                 }
             }
             "not_initiator" => approval.not_initiator = node.boolean(sink).unwrap_or_default(),
             "expires" => approval.expires_ms = duration(known, sink, node),
             "evidence" => approval.evidence = evidence(known, sink, node, at),
             "fields" => approval.fields = answers(sink, node),
-            "rehearsal" => approval.rehearsal_grants = node.choice(sink, &[("grant", true), ("ask", false)]).unwrap_or_default(),
+            "rehearsal" => {
+                approval.rehearsal_grants = node.choice(sink, &[("grant", true), ("ask", false)]).unwrap_or_default()
+            }
             _ => unknown_key(sink, node, "an approval", &KEYS),
         }
     }
@@ -101,11 +112,23 @@ fn evidence(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, at: &Whe
             continue;
         };
         if is_template(text) || text.trim().contains(char::is_whitespace) {
-            sink.error(codes::NOT_ONE_REFERENCE, one.span(), "evidence is a path", "not a path", "write the name alone, without braces:  \"steps.restore.output\"");
+            sink.error(
+                codes::NOT_ONE_REFERENCE,
+                one.span(),
+                "evidence is a path",
+                "not a path",
+                "write the name alone, without braces:  \"steps.restore.output\"",
+            );
             continue;
         }
         let path = text.trim();
-        template(known, sink, one, &format!("{{{{ {path} }}}}"), &Where { secrets: Secrets::Stored("the evidence"), ..at.clone() });
+        template(
+            known,
+            sink,
+            one,
+            &format!("{{{{ {path} }}}}"),
+            &Where { secrets: Secrets::Stored("the evidence"), ..at.clone() },
+        );
         paths.push(path.to_owned());
     }
     paths

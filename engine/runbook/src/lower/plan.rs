@@ -1,10 +1,10 @@
 //! Options that choose among a plan's steps.
 
+use crate::Options;
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::expr::shown;
 use crate::units::did_you_mean;
-use crate::Options;
 use ceptra_flow_core::StepIx;
 use ceptra_flow_core::plan::{More, StepPlan, place};
 
@@ -15,14 +15,19 @@ pub(crate) fn leave_out(steps: &mut [StepPlan], main_count: usize, options: &Opt
             if !steps.iter().any(|step| is_meant(step, word)) {
                 let known = words_of(steps);
                 let help = did_you_mean(word, known.iter().map(String::as_str).collect::<Vec<_>>());
-                sink.error_elsewhere(codes::OPTION_UNKNOWN, format!("`{option} {}` names no step and no tag", shown(word)), help);
+                sink.error_elsewhere(
+                    codes::OPTION_UNKNOWN,
+                    format!("`{option} {}` names no step and no tag", shown(word)),
+                    help,
+                );
             }
         }
     }
     let mut left = 0;
     for (at, step) in steps.iter_mut().enumerate() {
         let is_main = at < main_count;
-        let skipped = options.skip.iter().find(|word| is_meant(step, word)).map(|word| format!("left out by --skip {word}"));
+        let skipped =
+            options.skip.iter().find(|word| is_meant(step, word)).map(|word| format!("left out by --skip {word}"));
         let kept = !is_main || options.only.is_empty() || options.only.iter().any(|word| is_meant(step, word));
         let why = skipped.or_else(|| (!kept).then(|| format!("left out by --only {}", options.only.join(", "))));
         match why {
@@ -31,7 +36,11 @@ pub(crate) fn leave_out(steps: &mut [StepPlan], main_count: usize, options: &Opt
         }
     }
     if left == 0 && main_count > 0 && !sink.failed() {
-        sink.error_elsewhere(codes::NOTHING_LEFT, "the options leave out every step", "give fewer `--skip`, or other `--only`");
+        sink.error_elsewhere(
+            codes::NOTHING_LEFT,
+            "the options leave out every step",
+            "give fewer `--skip`, or other `--only`",
+        );
     }
 }
 
@@ -40,7 +49,8 @@ fn is_meant(step: &StepPlan, word: &str) -> bool {
 }
 
 fn words_of(steps: &[StepPlan]) -> Vec<String> {
-    let tags = steps.iter().filter_map(|step| step.more.as_ref()).flat_map(|more| more.tags.iter().map(ToString::to_string));
+    let tags =
+        steps.iter().filter_map(|step| step.more.as_ref()).flat_map(|more| more.tags.iter().map(ToString::to_string));
     let mut words: Vec<String> = tags.chain(steps.iter().take(1000).map(|step| step.id.to_string())).collect();
     words.dedup();
     words
@@ -53,7 +63,11 @@ pub(crate) fn until(steps: &[StepPlan], main_count: usize, options: &Options, si
     match found {
         Some(at) if at < main_count => Some(place(at)),
         Some(_) => {
-            sink.error_elsewhere(codes::OPTION_BAD, format!("`--until {}` names a `finally` step", shown(name)), "name a step of [steps]");
+            sink.error_elsewhere(
+                codes::OPTION_BAD,
+                format!("`--until {}` names a `finally` step", shown(name)),
+                "name a step of [steps]",
+            );
             None
         }
         None => {

@@ -1,8 +1,10 @@
 //! `[steps.ID]` and `[finally.ID]`.
 
-use super::body::{EFFECTS, Raw as RawBody, Typed, typed};
+use super::body::{Typed, typed};
+use super::effect::{effect, outcome};
 use super::head::Defaults;
-use super::{Known, count, duration, names, person};
+use super::timing::timing;
+use super::{Known, count, names, person};
 use crate::check::expressions::{Elements, Secrets, Where, condition, template};
 use crate::codes;
 use crate::diagnostic::{Sink, Span};
@@ -13,21 +15,41 @@ use crate::lower::known_instances;
 use crate::syntax::node::{Fields, Node, missing_key, shown, unknown_key};
 use crate::syntax::scan::Section;
 use ceptra_flow_core::catalog::Shape;
-use ceptra_flow_core::plan::{Check, ForEach, More, OnFailure, Probe, RetryPolicy, StepPlan, Undo};
+use ceptra_flow_core::plan::{ForEach, More, OnFailure, StepPlan};
 use ceptra_flow_core::{Effect, Json, Name, StepIx};
 use std::collections::HashSet;
 
 /// Of one attempt, where nothing else is said.
 pub(crate) const TIMEOUT_MS: u64 = 600_000;
 
-/// The pause between two askings of `until`, where nothing else is said.
-const INTERVAL_MS: u64 = 1000;
-
-pub(crate) const ON_FAILURE: [(&str, OnFailure); 3] = [("halt", OnFailure::Halt), ("continue", OnFailure::Continue), ("undo", OnFailure::Undo)];
+pub(crate) const ON_FAILURE: [(&str, OnFailure); 3] =
+    [("halt", OnFailure::Halt), ("continue", OnFailure::Continue), ("undo", OnFailure::Undo)];
 
 const KEYS: [&str; 24] = [
-    "type", "with", "title", "description", "needs", "when", "for_each", "key", "max_parallel", "timeout", "deadline", "retry", "until",
-    "interval", "effect", "probe", "verify", "undo", "on_failure", "approval", "point_of_no_return", "locks", "queue", "tags",
+    "type",
+    "with",
+    "title",
+    "description",
+    "needs",
+    "when",
+    "for_each",
+    "key",
+    "max_parallel",
+    "timeout",
+    "deadline",
+    "retry",
+    "until",
+    "interval",
+    "effect",
+    "probe",
+    "verify",
+    "undo",
+    "on_failure",
+    "approval",
+    "point_of_no_return",
+    "locks",
+    "queue",
+    "tags",
 ];
 
 /// A step as read, with what later checks need.
@@ -39,31 +61,31 @@ pub(crate) struct Read {
 
 /// What a step's table says, key by key.
 #[derive(Default)]
-struct Raw<'d> {
-    kind: Option<Node<'d>>,
-    with: Option<Node<'d>>,
-    title: Option<Node<'d>>,
-    description: Option<Node<'d>>,
-    needs: Option<Node<'d>>,
-    when: Option<Node<'d>>,
-    for_each: Option<Node<'d>>,
-    key: Option<Node<'d>>,
-    max_parallel: Option<Node<'d>>,
-    timeout: Option<Node<'d>>,
-    deadline: Option<Node<'d>>,
-    retry: Option<Node<'d>>,
-    until: Option<Node<'d>>,
-    interval: Option<Node<'d>>,
-    effect: Option<Node<'d>>,
-    probe: Option<Node<'d>>,
-    verify: Option<Node<'d>>,
-    undo: Option<Node<'d>>,
-    on_failure: Option<Node<'d>>,
-    approval: Option<Node<'d>>,
-    point_of_no_return: Option<Node<'d>>,
-    locks: Option<Node<'d>>,
-    queue: Option<Node<'d>>,
-    tags: Option<Node<'d>>,
+pub(super) struct Raw<'d> {
+    pub(super) kind: Option<Node<'d>>,
+    pub(super) with: Option<Node<'d>>,
+    pub(super) title: Option<Node<'d>>,
+    pub(super) description: Option<Node<'d>>,
+    pub(super) needs: Option<Node<'d>>,
+    pub(super) when: Option<Node<'d>>,
+    pub(super) for_each: Option<Node<'d>>,
+    pub(super) key: Option<Node<'d>>,
+    pub(super) max_parallel: Option<Node<'d>>,
+    pub(super) timeout: Option<Node<'d>>,
+    pub(super) deadline: Option<Node<'d>>,
+    pub(super) retry: Option<Node<'d>>,
+    pub(super) until: Option<Node<'d>>,
+    pub(super) interval: Option<Node<'d>>,
+    pub(super) effect: Option<Node<'d>>,
+    pub(super) probe: Option<Node<'d>>,
+    pub(super) verify: Option<Node<'d>>,
+    pub(super) undo: Option<Node<'d>>,
+    pub(super) on_failure: Option<Node<'d>>,
+    pub(super) approval: Option<Node<'d>>,
+    pub(super) point_of_no_return: Option<Node<'d>>,
+    pub(super) locks: Option<Node<'d>>,
+    pub(super) queue: Option<Node<'d>>,
+    pub(super) tags: Option<Node<'d>>,
 }
 
 impl<'d> Raw<'d> {
@@ -116,7 +138,13 @@ pub(crate) struct Identity<'i> {
 }
 
 /// Reads one step. There is always a result, so that the other steps can be checked against it.
-pub(crate) fn read(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, identity: Identity<'_>, defaults: &Defaults) -> Read {
+pub(crate) fn read(
+    known: &mut Known<'_>,
+    sink: &mut Sink<'_>,
+    node: Node<'_>,
+    identity: Identity<'_>,
+    defaults: &Defaults,
+) -> Read {
     let id = identity.id;
     let mut read = Read {
         plan: StepPlan {
@@ -164,7 +192,8 @@ pub(crate) fn read(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, i
     timing(known, sink, &raw, &typed, defaults, &mut read.plan, &mut more);
     outcome(known, sink, &raw, &typed, &at, &mut more);
     people(known, sink, &raw, &typed, &at, &mut more);
-    more.on_failure = raw.on_failure.and_then(|node| node.choice(sink, &ON_FAILURE)).or(defaults.on_failure).unwrap_or_default();
+    more.on_failure =
+        raw.on_failure.and_then(|node| node.choice(sink, &ON_FAILURE)).or(defaults.on_failure).unwrap_or_default();
     more.locks = raw.locks.map(|node| names(known, sink, node, "names")).unwrap_or_default();
     more.tags = raw.tags.map(|node| names(known, sink, node, "tags")).unwrap_or_default();
     more.queue = raw.queue.and_then(|node| node.string(sink)).map(Name::from);
@@ -205,13 +234,25 @@ fn needs_of(known: &Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, identity: Id
         let Some(need) = known.steps.get(name).copied() else {
             if !sink.is_full() {
                 let help = known.like_step(name);
-                sink.error(codes::UNKNOWN_NEED, span, format!("`{}` needs `{}`, but no step has that id", identity.id, shown(name)), "needed here", help);
+                sink.error(
+                    codes::UNKNOWN_NEED,
+                    span,
+                    format!("`{}` needs `{}`, but no step has that id", identity.id, shown(name)),
+                    "needed here",
+                    help,
+                );
             }
             continue;
         };
         let is_main = |step: StepIx| step.at() < identity.main_count;
         if need == identity.at {
-            sink.error(codes::NEEDS_ITSELF, span, format!("`{name}` needs itself"), "its own id", "take it out of `needs`");
+            sink.error(
+                codes::NEEDS_ITSELF,
+                span,
+                format!("`{name}` needs itself"),
+                "its own id",
+                "take it out of `needs`",
+            );
         } else if is_main(identity.at) && !is_main(need) {
             sink.error(
                 codes::NEEDS_ACROSS,
@@ -229,7 +270,13 @@ fn needs_of(known: &Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, identity: Id
                 "take it out of `needs`; `finally` steps may read the outputs of all steps",
             );
         } else if !seen.insert(need) {
-            sink.warn(codes::NEEDS_TWICE, span, format!("`{name}` is needed twice"), "again here", "take one of the two out");
+            sink.warn(
+                codes::NEEDS_TWICE,
+                span,
+                format!("`{name}` is needed twice"),
+                "again here",
+                "take one of the two out",
+            );
         } else {
             read.plan.needs.push(need);
             read.need_spans.push(span);
@@ -238,7 +285,13 @@ fn needs_of(known: &Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, identity: Id
 }
 
 /// What a step is repeated over.
-fn for_each(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, identity: Identity<'_>, more: &mut More) -> Elements {
+fn for_each(
+    known: &mut Known<'_>,
+    sink: &mut Sink<'_>,
+    node: Node<'_>,
+    identity: Identity<'_>,
+    more: &mut More,
+) -> Elements {
     let at = Where {
         step: Some(identity.at),
         item: None,
@@ -263,7 +316,10 @@ fn for_each(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, identity
         if let (Some(template), Some(scope)) = (read, &known.values) {
             let mut now = true;
             paths(&template, &mut |path| now &= is_known_now(path));
-            if now && sole && let Ok(value) = scope.value(text, None) {
+            if now
+                && sole
+                && let Ok(value) = scope.value(text, None)
+            {
                 match value {
                     serde_json::Value::Array(list) => elements.0 = Some(list),
                     other => {
@@ -286,10 +342,22 @@ fn for_each(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, identity
 }
 
 /// `key`, `max_parallel`.
-fn instances(known: &mut Known<'_>, sink: &mut Sink<'_>, raw: &Raw<'_>, defaults: &Defaults, at: &Where<'_>, more: &mut More) {
+fn instances(
+    known: &mut Known<'_>,
+    sink: &mut Sink<'_>,
+    raw: &Raw<'_>,
+    defaults: &Defaults,
+    at: &Where<'_>,
+    more: &mut More,
+) {
     let Some(for_each) = &mut more.for_each else {
         for node in [raw.key, raw.max_parallel].into_iter().flatten() {
-            misplaced(sink, node, &format!("`{}` is for steps with `for_each`", node.key), "add `for_each`, or take it out");
+            misplaced(
+                sink,
+                node,
+                &format!("`{}` is for steps with `for_each`", node.key),
+                "add `for_each`, or take it out",
+            );
         }
         return;
     };
@@ -304,7 +372,13 @@ fn instances(known: &mut Known<'_>, sink: &mut Sink<'_>, raw: &Raw<'_>, defaults
     if let Some(place) = raw.key.or(raw.for_each)
         && let Some(why) = at.item.and_then(|elements| known_instances(known, elements, for_each.key.as_deref()))
     {
-        sink.error(codes::KEYS_NOT_UNIQUE, place.span(), why, "", "use a field that is different in every element:  key = \"{{ item.id }}\"");
+        sink.error(
+            codes::KEYS_NOT_UNIQUE,
+            place.span(),
+            why,
+            "",
+            "use a field that is different in every element:  key = \"{{ item.id }}\"",
+        );
     }
 }
 
@@ -325,178 +399,27 @@ fn words(known: &mut Known<'_>, sink: &mut Sink<'_>, raw: &Raw<'_>, at: &Where<'
 }
 
 /// A condition's text, checked.
-fn cel(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Option<Node<'_>>, at: &Where<'_>) -> Option<String> {
+pub(super) fn cel(
+    known: &mut Known<'_>,
+    sink: &mut Sink<'_>,
+    node: Option<Node<'_>>,
+    at: &Where<'_>,
+) -> Option<String> {
     let node = node?;
     let text = node.string(sink)?;
     condition(known, sink, node, text, at);
     Some(text.to_owned())
 }
 
-/// `effect`, `probe`.
-fn effect(known: &mut Known<'_>, sink: &mut Sink<'_>, raw: &Raw<'_>, typed: &Typed<'_>, at: &Where<'_>, plan: &mut StepPlan, more: &mut More) {
-    let own = (typed.kind.effect)(&typed.with);
-    let declared = raw.effect.and_then(|node| node.choice(sink, &EFFECTS));
-    plan.effect = declared.unwrap_or(own);
-    more.probe = raw.probe.and_then(|node| probe(known, sink, node, at));
-    more.type_probes = (typed.kind.probes)(&typed.with);
-    if let (Some(declared), Some(node)) = (declared, raw.effect)
-        && declared < own
-        && declared != Effect::Probe
-    {
-        sink.warn(
-            codes::LAXER_EFFECT,
-            node.span(),
-            format!("`{}` is `{}` by itself; saying `{}` lets it run twice after a crash", typed.kind.name, own.as_str(), declared.as_str()),
-            "laxer than the type's own",
-            format!("be sure that running it twice is harmless, or write  effect = \"{}\"", own.as_str()),
-        );
-    }
-    if plan.effect == Effect::Probe && !typed.kind.by_person && !more.type_probes && raw.probe.is_none() {
-        let place = raw.effect.or(raw.kind).map_or(Span::default(), Node::span);
-        sink.error(
-            codes::NO_PROBE,
-            place,
-            format!("nothing tells whether `{}` happened", plan.id),
-            "`probe` needs a probe",
-            "add  probe = { type = \"exec\", with = { … }, done = \"…\", not_done = \"…\" }",
-        );
-    }
-}
-
-fn probe(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, at: &Where<'_>) -> Option<Probe> {
-    const KEYS: [&str; 5] = ["type", "with", "timeout", "done", "not_done"];
-    let fields = node.table(sink)?;
-    let (mut raw, mut done, mut not_done) = (RawBody::default(), None, None);
-    for node in fields.iter() {
-        match node.key {
-            "done" => done = Some(node),
-            "not_done" => not_done = Some(node),
-            "effect" => misplaced(sink, node, "a probe changes nothing; its effect is `read`", "take it out"),
-            _ if raw.take(node) => {}
-            _ => unknown_key(sink, node, "a probe", &KEYS),
-        }
-    }
-    if done.is_none() && not_done.is_none() {
-        missing_key(sink, fields.span, "the probe", "done", "done = \"output.state == 'restored'\"  and  not_done = \"…\"");
-    }
-    let type_node = raw.kind;
-    let (mut body, typed) = raw.read(known, sink, "the probe", fields.span, at)?;
-    // What a program or a request does, only its author knows; other types say it.
-    if !body.effect.is_read() && !matches!(typed.kind.name, "exec" | "http") && !typed.kind.by_person {
-        let place = type_node.map_or(fields.span, Node::span);
-        sink.error(codes::NOT_A_READ, place, format!("a probe may change nothing, and `{}` does", typed.kind.name), "", "use a type whose effect is `read`, or `exec` with a command that only looks");
-    }
-    body.effect = Effect::Read;
-    let output = (typed.kind.output)(&typed.with);
-    let at = Where { output: Some(&output), ..at.clone() };
-    Some(Probe { body, done: cel(known, sink, done, &at), not_done: cel(known, sink, not_done, &at) })
-}
-
-/// `timeout`, `deadline`, `retry`, `until`, `interval`.
-fn timing(known: &mut Known<'_>, sink: &mut Sink<'_>, raw: &Raw<'_>, typed: &Typed<'_>, defaults: &Defaults, plan: &mut StepPlan, more: &mut More) {
-    if let Some(timeout) = raw.timeout.and_then(|node| duration(known, sink, node)) {
-        plan.timeout_ms = timeout;
-    }
-    more.deadline_ms = raw.deadline.and_then(|node| duration(known, sink, node));
-    let declared = raw.retry.and_then(|node| retry(known, sink, node));
-    more.retry = match raw.retry {
-        Some(_) => declared,
-        None if typed.kind.by_person => None,
-        None => defaults.retry.clone(),
-    };
-    more.interval_ms = raw.interval.and_then(|node| duration(known, sink, node));
-    match (raw.until, raw.interval) {
-        (Some(node), _) if !plan.effect.is_read() => sink.error(
-            codes::UNTIL_NOT_READ,
-            node.key_span(),
-            format!("`until` repeats a step, and `{}` is `{}`", plan.id, plan.effect.as_str()),
-            "only a `read` step may be repeated",
-            "use `retry` to try again after a failure, or wait in a `read` step of its own",
-        ),
-        (None, Some(node)) => misplaced(sink, node, "`interval` is the pause of `until`, which is not there", "add  until = \"output.…\""),
-        (Some(_), None) => more.interval_ms = Some(INTERVAL_MS),
-        (Some(_), Some(_)) | (None, None) => {}
-    }
-}
-
-/// `until`, `verify`, `undo`: what looks at the step's own output.
-fn outcome(known: &mut Known<'_>, sink: &mut Sink<'_>, raw: &Raw<'_>, typed: &Typed<'_>, at: &Where<'_>, more: &mut More) {
-    if raw.until.is_none() && raw.verify.is_none() && raw.undo.is_none() {
-        more.undo = typed.kind.undoes.then_some(Undo::Auto);
-        return;
-    }
-    let output = (typed.kind.output)(&typed.with);
-    let at = Where { output: Some(&output), ..at.clone() };
-    more.until = cel(known, sink, raw.until, &at);
-    more.verify = raw.verify.map(|node| verify(known, sink, node, &at)).unwrap_or_default();
-    more.undo = match raw.undo {
-        Some(node) => undo(known, sink, node, typed, &at),
-        None => typed.kind.undoes.then_some(Undo::Auto),
-    };
-}
-
-fn verify(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, at: &Where<'_>) -> Vec<Check> {
-    let Some(list) = node.list(sink, "checks") else {
-        return Vec::new();
-    };
-    let mut checks = Vec::new();
-    for one in list {
-        let Some(fields) = one.table(sink) else {
-            continue;
-        };
-        let (mut check, mut message) = (None, None);
-        for field in fields.iter() {
-            match field.key {
-                "check" => check = Some(field),
-                "message" => message = Some(field),
-                _ => unknown_key(sink, field, "a check", &["check", "message"]),
-            }
-        }
-        if check.is_none() {
-            missing_key(sink, one.span(), "the check", "check", "check = \"output.exit_code == 0\"");
-        }
-        let message = message.and_then(|node| {
-            let text = node.string(sink)?;
-            if is_template(text) {
-                template(known, sink, node, text, &Where { secrets: Secrets::Stored("the message"), ..at.clone() });
-            }
-            Some(text.to_owned())
-        });
-        if let Some(check) = cel(known, sink, check, at) {
-            checks.push(Check { check, message });
-        }
-    }
-    checks
-}
-
-fn undo(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, typed: &Typed<'_>, at: &Where<'_>) -> Option<Undo> {
-    const KEYS: [&str; 4] = ["type", "with", "timeout", "effect"];
-    if let Some(text) = node.as_str() {
-        if text != "auto" {
-            node.bad_value(sink, format!("`undo` cannot be `{}`", shown(text)), "write  undo = \"auto\"  or  undo = { type = \"exec\", with = { … } }");
-        } else if !typed.kind.undoes {
-            sink.error(
-                codes::NO_UNDO,
-                node.span(),
-                format!("`{}` does not know how to reverse itself", typed.kind.name),
-                "",
-                "say how:  undo = { type = \"exec\", with = { … } }",
-            );
-        }
-        return Some(Undo::Auto);
-    }
-    let fields = node.table(sink)?;
-    let mut raw = RawBody::default();
-    for field in fields.iter() {
-        if !raw.take(field) {
-            unknown_key(sink, field, "an undo", &KEYS);
-        }
-    }
-    raw.read(known, sink, "the undo", fields.span, at).map(|(body, _)| Undo::Body(body))
-}
-
 /// `approval`, and the parameters of a person's step.
-fn people(known: &mut Known<'_>, sink: &mut Sink<'_>, raw: &Raw<'_>, typed: &Typed<'_>, at: &Where<'_>, more: &mut More) {
+fn people(
+    known: &mut Known<'_>,
+    sink: &mut Sink<'_>,
+    raw: &Raw<'_>,
+    typed: &Typed<'_>,
+    at: &Where<'_>,
+    more: &mut More,
+) {
     if let Some(fields) = raw.approval.and_then(|node| node.table(sink)) {
         more.approval = Some(person::approval(known, sink, fields, at));
     }
@@ -516,7 +439,18 @@ fn people(known: &mut Known<'_>, sink: &mut Sink<'_>, raw: &Raw<'_>, typed: &Typ
         }
     }
     let refused: &[Option<Node<'_>>] = if is_approval {
-        &[raw.retry, raw.until, raw.interval, raw.timeout, raw.deadline, raw.probe, raw.effect, raw.verify, raw.undo, raw.approval]
+        &[
+            raw.retry,
+            raw.until,
+            raw.interval,
+            raw.timeout,
+            raw.deadline,
+            raw.probe,
+            raw.effect,
+            raw.verify,
+            raw.undo,
+            raw.approval,
+        ]
     } else {
         &[raw.retry, raw.until, raw.interval, raw.probe, raw.effect]
     };
@@ -526,44 +460,12 @@ fn people(known: &mut Known<'_>, sink: &mut Sink<'_>, raw: &Raw<'_>, typed: &Typ
         } else {
             "take it out"
         };
-        sink.error(codes::BY_PERSON, node.key_span(), format!("`{}` means nothing where a person decides or acts", node.key), "", help);
+        sink.error(
+            codes::BY_PERSON,
+            node.key_span(),
+            format!("`{}` means nothing where a person decides or acts", node.key),
+            "",
+            help,
+        );
     }
-}
-
-/// `retry`.
-pub(crate) fn retry(known: &mut Known<'_>, sink: &mut Sink<'_>, node: Node<'_>) -> Option<RetryPolicy> {
-    const KEYS: [&str; 6] = ["attempts", "backoff", "initial", "max", "jitter", "on"];
-    let fields = node.table(sink)?;
-    let mut policy = RetryPolicy { attempts_max: 3, exponential: true, backoff_ms_min: 1000, backoff_ms_max: 30_000, jitter: true, on: Vec::new() };
-    let mut longest = None;
-    for field in fields.iter() {
-        match field.key {
-            "attempts" => policy.attempts_max = count(known, sink, field).unwrap_or(1),
-            "backoff" => policy.exponential = field.choice(sink, &[("exponential", true), ("fixed", false)]).unwrap_or(true),
-            "initial" => policy.backoff_ms_min = duration(known, sink, field).unwrap_or(1000),
-            "max" => longest = Some((field, duration(known, sink, field).unwrap_or(30_000))),
-            "jitter" => policy.jitter = field.boolean(sink).unwrap_or(true),
-            "on" => policy.on = reasons(sink, field),
-            _ => unknown_key(sink, field, "`retry`", &KEYS),
-        }
-    }
-    policy.backoff_ms_max = longest.map_or(policy.backoff_ms_max.max(policy.backoff_ms_min), |(_, max)| max);
-    if let Some((field, max)) = longest
-        && max < policy.backoff_ms_min
-    {
-        field.bad_value(sink, "`max` is shorter than `initial`", "the first pause is `initial`, no pause is longer than `max`");
-    }
-    Some(policy)
-}
-
-/// Error classes, and exit codes.
-fn reasons(sink: &mut Sink<'_>, node: Node<'_>) -> Vec<Name> {
-    let Some(list) = node.list(sink, "error classes and exit codes") else {
-        return Vec::new();
-    };
-    list.filter_map(|one| match one.as_integer() {
-        Some(code) => Some(Name::from(code.to_string())),
-        None => one.string(sink).map(Name::from),
-    })
-    .collect()
 }

@@ -81,9 +81,15 @@ impl<'t> Document<'t> {
 
 /// What probably went wrong.
 fn syntax_help(message: &str, text: &str) -> &'static str {
-    if message.contains("string values must be quoted") || message.contains("literal string") || message.contains("basic string") {
+    if message.contains("string values must be quoted")
+        || message.contains("literal string")
+        || message.contains("basic string")
+    {
         "put text in quotes: \"…\" on one line, \"\"\"…\"\"\" over several, '…' where a backslash is meant as such"
-    } else if message.contains("key with no value") || message.contains("expected `=`") || message.contains("missing value") {
+    } else if message.contains("key with no value")
+        || message.contains("expected `=`")
+        || message.contains("missing value")
+    {
         "write  key = value"
     } else if message.contains("unclosed array") || message.contains("`]`") || text == "[" {
         "close the list with ]"

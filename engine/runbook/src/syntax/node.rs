@@ -42,7 +42,13 @@ impl<'d> Fields<'d> {
 
     fn node(self, key: &'d Spanned<DeString<'d>>, value: &'d Spanned<DeValue<'d>>) -> Node<'d> {
         let range = key.span();
-        Node { key: key.get_ref(), key_range: (range.start, range.end), value, document: self.document, is_element: false }
+        Node {
+            key: key.get_ref(),
+            key_range: (range.start, range.end),
+            value,
+            document: self.document,
+            is_element: false,
+        }
     }
 
     /// The entry with this key.
@@ -54,12 +60,24 @@ impl<'d> Fields<'d> {
 /// Says that a key does not exist.
 pub(crate) fn unknown_key(sink: &mut Sink<'_>, node: Node<'_>, what: &str, known: &[&'static str]) {
     let help = units::did_you_mean(node.key, known.iter().copied());
-    sink.error(codes::UNKNOWN_KEY, node.key_span(), format!("{what} has no key `{}`", shown(node.key)), "not known here", help);
+    sink.error(
+        codes::UNKNOWN_KEY,
+        node.key_span(),
+        format!("{what} has no key `{}`", shown(node.key)),
+        "not known here",
+        help,
+    );
 }
 
 /// Says that a required key is not there.
 pub(crate) fn missing_key(sink: &mut Sink<'_>, at: Span, what: &str, key: &str, example: &str) {
-    sink.error(codes::MISSING_KEY, at, format!("{what} has no `{key}`"), "it is required here", format!("add  {example}"));
+    sink.error(
+        codes::MISSING_KEY,
+        at,
+        format!("{what} has no `{key}`"),
+        "it is required here",
+        format!("add  {example}"),
+    );
 }
 
 /// A name from a file, short enough for a message.
@@ -103,7 +121,13 @@ impl<'d> Node<'d> {
     pub(crate) fn wrong_type(self, sink: &mut Sink<'_>, expected: &str, help: impl Into<String>) {
         let found = type_name(self.value());
         let what = if self.is_element { "an element of " } else { "" };
-        sink.error(codes::WRONG_TYPE, self.span(), format!("{what}`{}` must be {expected}, not {found}", shown(self.key)), format!("this is {found}"), help);
+        sink.error(
+            codes::WRONG_TYPE,
+            self.span(),
+            format!("{what}`{}` must be {expected}, not {found}", shown(self.key)),
+            format!("this is {found}"),
+            help,
+        );
     }
 
     pub(crate) fn bad_value(self, sink: &mut Sink<'_>, message: impl Into<String>, help: impl Into<String>) {
@@ -120,7 +144,11 @@ impl<'d> Node<'d> {
     pub(crate) fn string(self, sink: &mut Sink<'_>) -> Option<&'d str> {
         let text = self.as_str();
         if text.is_none() {
-            let help = if self.is_element { "write it in quotes:  \"…\"".to_owned() } else { format!("write  {} = \"…\"", self.key) };
+            let help = if self.is_element {
+                "write it in quotes:  \"…\"".to_owned()
+            } else {
+                format!("write  {} = \"…\"", self.key)
+            };
             self.wrong_type(sink, "text", help);
         }
         text
@@ -140,7 +168,11 @@ impl<'d> Node<'d> {
         match self.value() {
             DeValue::Table(table) => Some(Fields { table, document: self.document, span: self.key_span() }),
             _ => {
-                let help = if self.is_element { "write  { … }".to_owned() } else { format!("write  {} = {{ … }}", shown(self.key)) };
+                let help = if self.is_element {
+                    "write  { … }".to_owned()
+                } else {
+                    format!("write  {} = {{ … }}", shown(self.key))
+                };
                 self.wrong_type(sink, "a table", help);
                 None
             }
@@ -152,7 +184,10 @@ impl<'d> Node<'d> {
         match self.value() {
             DeValue::Array(list) => Some(list.iter().map(move |value| self.element(value))),
             _ => {
-                let one = self.as_str().filter(|text| text.len() < 40).map_or_else(|| " … ".to_owned(), |text| format!("{text:?}"));
+                let one = self
+                    .as_str()
+                    .filter(|text| text.len() < 40)
+                    .map_or_else(|| " … ".to_owned(), |text| format!("{text:?}"));
                 self.wrong_type(sink, &format!("a list of {of}"), format!("write  {} = [{one}]", self.key));
                 None
             }
@@ -177,7 +212,8 @@ impl<'d> Node<'d> {
     pub(crate) fn count(self, sink: &mut Sink<'_>, minimum: u32) -> Option<u32> {
         match self.value() {
             DeValue::Integer(number) => {
-                let count = integer(number).and_then(|number| u32::try_from(number).ok()).filter(|count| *count >= minimum);
+                let count =
+                    integer(number).and_then(|number| u32::try_from(number).ok()).filter(|count| *count >= minimum);
                 if count.is_none() {
                     self.bad_value(
                         sink,
@@ -200,7 +236,11 @@ impl<'d> Node<'d> {
         let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            self.bad_value(sink, format!("`{}` cannot be `{}`", self.key, shown(text)), units::did_you_mean(text, names));
+            self.bad_value(
+                sink,
+                format!("`{}` cannot be `{}`", self.key, shown(text)),
+                units::did_you_mean(text, names),
+            );
         }
         found
     }
@@ -244,14 +284,26 @@ fn json(value: &Spanned<DeValue<'_>>, document: &Document<'_>, sink: &mut Sink<'
             (Some(number), _) => Value::Number(number.into()),
             (None, Ok(number)) => Value::Number(number.into()),
             (None, Err(_)) => {
-                sink.error(codes::BAD_VALUE, document.place(value.span()), "this number is too large", "", "whole numbers reach from -2^63 to 2^64 - 1; write a larger one as text");
+                sink.error(
+                    codes::BAD_VALUE,
+                    document.place(value.span()),
+                    "this number is too large",
+                    "",
+                    "whole numbers reach from -2^63 to 2^64 - 1; write a larger one as text",
+                );
                 Value::Null
             }
         },
         DeValue::Float(number) => match number.as_str().parse::<f64>().ok().and_then(Number::from_f64) {
             Some(number) => Value::Number(number),
             None => {
-                sink.error(codes::BAD_VALUE, document.place(value.span()), "`inf` and `nan` cannot be stored", "", "write a finite number, or text");
+                sink.error(
+                    codes::BAD_VALUE,
+                    document.place(value.span()),
+                    "`inf` and `nan` cannot be stored",
+                    "",
+                    "write a finite number, or text",
+                );
                 Value::Null
             }
         },

@@ -115,7 +115,11 @@ impl<'t> Scanner<'t, '_, '_> {
                 dots = 0;
                 continue;
             }
-            if line_start && matches!(self.part, Part::Head) && self.layout.bodies.is_empty() && self.layout.head.is_empty() {
+            if line_start
+                && matches!(self.part, Part::Head)
+                && self.layout.bodies.is_empty()
+                && self.layout.head.is_empty()
+            {
                 let first = unquoted(&self.text[token.span().start()..token.span().end()]);
                 self.layout.unusual |= matches!(first, Some("steps" | "finally") | None);
             }
@@ -136,7 +140,8 @@ impl<'t> Scanner<'t, '_, '_> {
         }
         self.close(self.text.len());
         let head_tokens = self.head_tokens;
-        self.layout.part_tokens_max = self.layout.bodies.iter().map(|body| body.tokens).max().unwrap_or(0).max(head_tokens);
+        self.layout.part_tokens_max =
+            self.layout.bodies.iter().map(|body| body.tokens).max().unwrap_or(0).max(head_tokens);
     }
 
     /// A table's header, from after its first bracket to the end of its line.
@@ -240,7 +245,9 @@ impl Layout<'_> {
 /// A key's text, when that can be told without decoding escapes.
 fn unquoted(raw: &str) -> Option<&str> {
     match raw.as_bytes() {
-        [b'"', .., b'"'] if raw.len() >= 2 => (!raw.contains('\\') && !raw.starts_with("\"\"\"")).then(|| &raw[1..raw.len() - 1]),
+        [b'"', .., b'"'] if raw.len() >= 2 => {
+            (!raw.contains('\\') && !raw.starts_with("\"\"\"")).then(|| &raw[1..raw.len() - 1])
+        }
         [b'\'', .., b'\''] if raw.len() >= 2 => (!raw.starts_with("'''")).then(|| &raw[1..raw.len() - 1]),
         [b'"' | b'\'', ..] => None,
         _ => Some(raw),
@@ -254,7 +261,11 @@ mod tests {
     fn parts(text: &str) -> (Vec<String>, bool) {
         let mut sink = Sink::new("x");
         let layout = scan(text, &mut sink);
-        let ids = layout.bodies.iter().map(|body| format!("{}.{} {}", body.section.key(), body.id, 1 + body.more.len())).collect();
+        let ids = layout
+            .bodies
+            .iter()
+            .map(|body| format!("{}.{} {}", body.section.key(), body.id, 1 + body.more.len()))
+            .collect();
         (ids, layout.unusual)
     }
 

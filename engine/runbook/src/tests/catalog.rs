@@ -45,7 +45,11 @@ fn exec_output(with: &Value) -> Shape {
 
 fn exec_check(with: &Value) -> Vec<ParamProblem> {
     if with.get("command").is_some() == with.get("script").is_some() {
-        return vec![ParamProblem { field: "command", message: "takes either `command` or `script`".into(), help: "write  command = [\"…\"]".into() }];
+        return vec![ParamProblem {
+            field: "command",
+            message: "takes either `command` or `script`".into(),
+            help: "write  command = [\"…\"]".into(),
+        }];
     }
     Vec::new()
 }
@@ -72,7 +76,13 @@ pub(super) fn catalog() -> Vec<StepType> {
             )
         },
         StepType {
-            effect: |with| if with.get("method").and_then(Value::as_str).unwrap_or("GET") == "GET" { Effect::Read } else { Effect::Once },
+            effect: |with| {
+                if with.get("method").and_then(Value::as_str).unwrap_or("GET") == "GET" {
+                    Effect::Read
+                } else {
+                    Effect::Once
+                }
+            },
             ..plain(
                 "http",
                 vec![
@@ -94,25 +104,40 @@ pub(super) fn catalog() -> Vec<StepType> {
                 "assert",
                 vec![Field::required(
                     "checks",
-                    list(Shape::Table(Table { fields: vec![Field::required("check", Shape::Cel, ""), Field::optional("message", text(), "")], open: false })),
+                    list(Shape::Table(Table {
+                        fields: vec![Field::required("check", Shape::Cel, ""), Field::optional("message", text(), "")],
+                        open: false,
+                    })),
                     "",
                 )],
             )
         },
         plain("wait", vec![Field::optional("duration", Shape::Duration, "")]),
         StepType { by_person: true, ..plain("approval", vec![Field::required("prompt", text(), "")]) },
-        StepType { by_person: true, effect: |_| Effect::Probe, ..plain("manual", vec![Field::required("instructions", text(), "")]) },
+        StepType {
+            by_person: true,
+            effect: |_| Effect::Probe,
+            ..plain("manual", vec![Field::required("instructions", text(), "")])
+        },
         StepType {
             effect: |_| Effect::Probe,
             probes: |_| true,
             undoes: true,
             output: |_| {
-                let fields = vec![Field::required("epoch", Shape::Integer, ""), Field::required("replicas", list(Shape::String), "")];
+                let fields = vec![
+                    Field::required("epoch", Shape::Integer, ""),
+                    Field::required("replicas", list(Shape::String), ""),
+                ];
                 Shape::Table(Table { fields, open: false })
             },
             operations: |_| vec!["freeze_partition_group"],
             ..plain("ceptra.freeze", vec![Field::required("group", text(), "")])
         },
-        StepType { effect: |_| Effect::Probe, probes: |_| true, operations: |_| vec!["advance_epoch"], ..plain("ceptra.cutover", Vec::new()) },
+        StepType {
+            effect: |_| Effect::Probe,
+            probes: |_| true,
+            operations: |_| vec!["advance_epoch"],
+            ..plain("ceptra.cutover", Vec::new())
+        },
     ]
 }

@@ -20,7 +20,9 @@ fn scope() -> Scope {
         run: Arc::new(json!({"name": "x"})),
         item: Some(Arc::new(json!({"group_id": "pg-7"}))),
         index: Some(3),
-        steps: Some(Arc::new(json!({"freeze": {"output": [1, 2, 3], "items": [{"key": "a"}]}, "skipped": {"output": null}}))),
+        steps: Some(Arc::new(
+            json!({"freeze": {"output": [1, 2, 3], "items": [{"key": "a"}]}, "skipped": {"output": null}}),
+        )),
         output: None,
     }
 }
@@ -41,7 +43,19 @@ fn check(templates: &[&str], expected: Expect) {
 
 #[test]
 fn a_reference_alone_keeps_its_type() {
-    check(&["{{ inputs.count }}", "{{inputs.list}}", "{{ inputs.flag }}", "{{ target.partition_groups.[1] }}", "{{ inputs.list[0] }}", "{{ inputs.list.1 }}", " {{ inputs.count }}", "{{{ inputs.odd }}}", "{{ inputs.none }}"], expect![[r#"
+    check(
+        &[
+            "{{ inputs.count }}",
+            "{{inputs.list}}",
+            "{{ inputs.flag }}",
+            "{{ target.partition_groups.[1] }}",
+            "{{ inputs.list[0] }}",
+            "{{ inputs.list.1 }}",
+            " {{ inputs.count }}",
+            "{{{ inputs.odd }}}",
+            "{{ inputs.none }}",
+        ],
+        expect![[r#"
         "{{ inputs.count }}" → 4
         "{{inputs.list}}" → ["a","b"]
         "{{ inputs.flag }}" → true
@@ -51,13 +65,27 @@ fn a_reference_alone_keeps_its_type() {
         " {{ inputs.count }}" → " 4"
         "{{{ inputs.odd }}}" → "it's <b>&"
         "{{ inputs.none }}" → null
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn text_is_never_escaped_and_never_has_a_hole() {
     check(
-        &["<{{ inputs.odd }}>", "{{ inputs.list }}!", "{{ inputs.ratio }} {{ inputs.flag }}", "x{{ inputs.none }}", "x{{ inputs.nothing }}", "{{ nothing }}", "{{ inputs.ticket.x }}", "{{ inputs.list.[7] }}", "{{ steps.skipped.output.x }}", "{{ item.group }}", "plain } {", "\\{{ inputs.x }} {{ index }}"],
+        &[
+            "<{{ inputs.odd }}>",
+            "{{ inputs.list }}!",
+            "{{ inputs.ratio }} {{ inputs.flag }}",
+            "x{{ inputs.none }}",
+            "x{{ inputs.nothing }}",
+            "{{ nothing }}",
+            "{{ inputs.ticket.x }}",
+            "{{ inputs.list.[7] }}",
+            "{{ steps.skipped.output.x }}",
+            "{{ item.group }}",
+            "plain } {",
+            "\\{{ inputs.x }} {{ index }}",
+        ],
         expect![[r#"
             "<{{ inputs.odd }}>" → "<it's <b>&>"
             "{{ inputs.list }}!" → "[\"a\",\"b\"]!"
@@ -188,7 +216,10 @@ with = { x = "{{ inputs.ticket }}-{{ steps.a.output.stdout | lower }}", y = "{{ 
     assert_eq!((known(&plan, StepIx(0)), known(&plan, StepIx(1))), (Known::Now, Known::Later));
     let preview = Preview::new(&plan);
     assert_eq!(preview.with(StepIx(0)), json!({"command": ["x", "INC-1", "cluster-b"], "env": {"T": "***"}}));
-    assert_eq!(render_known(&plan, StepIx(1)), json!({"x": "INC-1-{{ lower steps.a.output.stdout }}", "y": "{{ run.id }}", "z": "x"}));
+    assert_eq!(
+        render_known(&plan, StepIx(1)),
+        json!({"x": "INC-1-{{ lower steps.a.output.stdout }}", "y": "{{ run.id }}", "z": "x"})
+    );
 }
 
 fn is_send_and_sync<T: Send + Sync>() {}

@@ -7,6 +7,7 @@ mod fuzz;
 mod pages;
 mod paths;
 mod plans;
+mod running;
 
 use crate::lower::file::{self, Job, Way};
 use crate::{Diagnostic, Given, Options, Source, Target, line_column};
@@ -44,7 +45,13 @@ fn options() -> Options {
 
 fn compile_by(way: Way, text: &str, options: &Options) -> (Option<Plan>, Vec<Diagnostic>) {
     let catalog = catalog::catalog();
-    file::read(&Job { source: &Source { name: "x.toml", text }, catalog: &catalog, target: Some(&target()), options: Some(options), way })
+    file::read(&Job {
+        source: &Source { name: "x.toml", text },
+        catalog: &catalog,
+        target: Some(&target()),
+        options: Some(options),
+        way,
+    })
 }
 
 fn compile(text: &str) -> (Option<Plan>, Vec<Diagnostic>) {
@@ -62,7 +69,10 @@ fn plan_with(text: &str, options: &Options) -> Plan {
 }
 
 fn given(pairs: &[(&str, &str)]) -> Options {
-    Options { given: pairs.iter().map(|(name, text)| ((*name).to_owned(), Given::Text((*text).to_owned()))).collect(), ..options() }
+    Options {
+        given: pairs.iter().map(|(name, text)| ((*name).to_owned(), Given::Text((*text).to_owned()))).collect(),
+        ..options()
+    }
 }
 
 /// Findings as people read them, without the picture.

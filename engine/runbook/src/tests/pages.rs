@@ -29,11 +29,19 @@ fn every_code_has_a_page_and_every_page_a_code() {
     let index = std::fs::read_to_string(folder().join("README.md")).unwrap();
     for code in ALL {
         let text = page(code.id);
-        assert!(text.starts_with(&format!("# {}: {}\n", code.id, code.title)), "{} begins with its code and title", code.id);
+        assert!(
+            text.starts_with(&format!("# {}: {}\n", code.id, code.title)),
+            "{} begins with its code and title",
+            code.id
+        );
         for part in ["What", "Why", "Example", "Mend"] {
             assert!(text.contains(&format!("\n**{part}.** ")), "{} lacks “{part}.”", code.id);
         }
-        assert!(index.contains(&format!("| [{0}]({0}.md) | {1} |", code.id, code.title)), "the index lacks {}", code.id);
+        assert!(
+            index.contains(&format!("| [{0}]({0}.md) | {1} |", code.id, code.title)),
+            "the index lacks {}",
+            code.id
+        );
     }
 }
 

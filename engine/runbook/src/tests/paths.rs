@@ -27,7 +27,9 @@ fn tables_in_any_order_and_place() {
         format!("[steps.a]\n{step}[steps.b]\n{step}[steps.a]\ntitle = \"x\"\n"),
         format!("[steps.a]\r\n{step}\r\n[steps.b]\r\n{step}unknown = [\r\n[1],\r\n]\r\n"),
         format!("[steps.a]\n{step}title = \"\"\"\n  ü {{{{ nope }}}}\"\"\"\n[steps.Ü]\n{step}"),
-        format!("[steps.a]\n{step}[steps.a.probe]\ntype = \"set\"\ndone = \"x\"\n[[steps.a.verify]]\ncheck = \"output.y == 1\"\n[[steps.a.verify]]\nchekc = \"z\"\n"),
+        format!(
+            "[steps.a]\n{step}[steps.a.probe]\ntype = \"set\"\ndone = \"x\"\n[[steps.a.verify]]\ncheck = \"output.y == 1\"\n[[steps.a.verify]]\nchekc = \"z\"\n"
+        ),
         format!("[finally]\n[steps.a]\n{step}"),
         format!("[steps]\n[steps.a]\n{step}"),
         format!("[steps.a]\n{step}with.x.y = 1\nwith.x.z = 2\n"),
@@ -44,8 +46,13 @@ fn tables_in_any_order_and_place() {
 fn files() -> impl Strategy<Value = String> {
     let id = prop::sample::select(vec!["a", "b", "c", "\"d\"", "'e'"]);
     let piece = prop_oneof![
-        (prop::sample::select(vec!["steps", "finally"]), id.clone()).prop_map(|(section, id)| format!("[{section}.{id}]\n")),
-        (prop::sample::select(vec!["steps", "finally"]), id.clone(), prop::sample::select(vec!["with", "probe", "undo", "approval"]))
+        (prop::sample::select(vec!["steps", "finally"]), id.clone())
+            .prop_map(|(section, id)| format!("[{section}.{id}]\n")),
+        (
+            prop::sample::select(vec!["steps", "finally"]),
+            id.clone(),
+            prop::sample::select(vec!["with", "probe", "undo", "approval"])
+        )
             .prop_map(|(section, id, table)| format!("[{section}.{id}.{table}]\n")),
         prop::sample::select(vec![
             "type = \"set\"\n",
@@ -83,11 +90,16 @@ proptest! {
 fn a_large_file_is_read_by_parts_and_findings_keep_their_places() {
     let mut text = around("");
     for at in 0..6000 {
-        text.push_str(&format!("[steps.s{at}]\ntype = \"set\"\nneeds = [{}]\nwith = {{ value = {at} }}\n", if at == 0 { String::new() } else { format!("\"s{}\"", at - 1) }));
+        text.push_str(&format!(
+            "[steps.s{at}]\ntype = \"set\"\nneeds = [{}]\nwith = {{ value = {at} }}\n",
+            if at == 0 { String::new() } else { format!("\"s{}\"", at - 1) }
+        ));
     }
     assert!(text.len() > crate::syntax::WHOLE_BYTES_MAX);
     same(&text);
-    let broken = text.replace("[steps.s5000]\ntype = \"set\"", "[steps.s5000]\ntype = \"sett\"").replace("needs = [\"s5500\"]", "needs = [\"s5501\"]");
+    let broken = text
+        .replace("[steps.s5000]\ntype = \"set\"", "[steps.s5000]\ntype = \"sett\"")
+        .replace("needs = [\"s5500\"]", "needs = [\"s5501\"]");
     same(&broken);
     let found = compile_by(Way::Auto, &broken, &options()).1;
     assert_eq!(found.iter().map(|one| one.code).collect::<Vec<_>>(), ["CF0101", "CF0103"]);

@@ -18,10 +18,13 @@ fn check_with(lines: &str, options: &Options, expected: Expect) {
 
 #[test]
 fn a_plain_step_has_nothing_more() {
-    check("[steps.a]\ntype = \"set\"\nwith = { x = 1 }\n[steps.b]\ntype = \"set\"\nneeds = [\"a\"]\n", expect![[r#"
+    check(
+        "[steps.a]\ntype = \"set\"\nwith = { x = 1 }\n[steps.b]\ntype = \"set\"\nneeds = [\"a\"]\n",
+        expect![[r#"
         {"id":"a","type":"set","with":{"x":1},"effect":"read","timeout_ms":600000}
         {"id":"b","type":"set","needs":[0],"with":{},"effect":"read","timeout_ms":600000}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -97,16 +100,24 @@ with = { method = "POST", url = "https://x/{{ run.outcome }}" }
 #[test]
 fn steps_that_are_left_out() {
     let lines = "[steps.a]\ntype = \"set\"\ntags = [\"t\"]\n[steps.b]\ntype = \"set\"\nneeds = [\"a\"]\n[finally.z]\ntype = \"set\"\n";
-    check_with(lines, &Options { only: vec!["t".into()], ..options() }, expect![[r#"
+    check_with(
+        lines,
+        &Options { only: vec!["t".into()], ..options() },
+        expect![[r#"
         {"id":"a","type":"set","with":{},"effect":"read","timeout_ms":600000,"more":{"tags":["t"]}}
         {"id":"b","type":"set","needs":[0],"with":{},"effect":"read","timeout_ms":600000,"more":{"left_out":"left out by --only t"}}
         {"id":"z","type":"set","with":{},"effect":"read","timeout_ms":600000}
-    "#]]);
-    check_with(lines, &Options { skip: vec!["a".into(), "z".into()], ..options() }, expect![[r#"
+    "#]],
+    );
+    check_with(
+        lines,
+        &Options { skip: vec!["a".into(), "z".into()], ..options() },
+        expect![[r#"
         {"id":"a","type":"set","with":{},"effect":"read","timeout_ms":600000,"more":{"tags":["t"],"left_out":"left out by --skip a"}}
         {"id":"b","type":"set","needs":[0],"with":{},"effect":"read","timeout_ms":600000}
         {"id":"z","type":"set","with":{},"effect":"read","timeout_ms":600000,"more":{"left_out":"left out by --skip z"}}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -145,7 +156,11 @@ type = "exec"
 with = { command = ["x"], env = { T = "{{ inputs.token }}" } }
 needs = ["a"]
 "#;
-    let options = Options { until: Some("a".into()), max_parallel: Some(2), ..given(&[("ticket", "INC-1"), ("list", "['a', 2]")]) };
+    let options = Options {
+        until: Some("a".into()),
+        max_parallel: Some(2),
+        ..given(&[("ticket", "INC-1"), ("list", "['a', 2]")])
+    };
     let plan = plan_with(text, &options);
     let mut value = serde_json::to_value(&plan).unwrap();
     value["target"] = Value::Null;
@@ -231,14 +246,17 @@ needs = ["a"]
           "main_count": 2,
           "until": 0
         }
-    "#]].assert_eq(&format!("{value:#}\n"));
+    "#]]
+    .assert_eq(&format!("{value:#}\n"));
     assert_eq!(plan.digest(), plan_with(text, &options).digest());
     assert_eq!(serde_json::from_str::<ceptra_flow_core::Plan>(&serde_json::to_string(&plan).unwrap()).unwrap(), plan);
 }
 
 #[test]
 fn checking_a_file_needs_no_values() {
-    let text = around("[inputs.n]\ntype = \"integer\"\n[runbook.links]\n[steps.a]\ntype = \"set\"\nfor_each = [1]\nmax_parallel = \"{{ inputs.n }}\"\ntimeout = \"{{ inputs.n }}\"\n");
+    let text = around(
+        "[inputs.n]\ntype = \"integer\"\n[runbook.links]\n[steps.a]\ntype = \"set\"\nfor_each = [1]\nmax_parallel = \"{{ inputs.n }}\"\ntimeout = \"{{ inputs.n }}\"\n",
+    );
     let text = text.replace("[runbook.links]\n", "");
     let catalog = super::catalog::catalog();
     assert_eq!(crate::check(&crate::Source { name: "x", text: &text }, &crate::Catalog(&catalog), None), []);
