@@ -55,6 +55,7 @@ pub(crate) struct Drive<'s, 'o> {
     in_flight: BTreeMap<Attempt, CancellationToken>,
     looked_at: Instant,
     told_waiting: bool,
+    told_deaf: bool,
     told_contended: BTreeSet<String>,
     signals_seen: u32,
 }
@@ -112,6 +113,7 @@ impl<'s, 'o> Drive<'s, 'o> {
             in_flight: BTreeMap::new(),
             looked_at: Instant::now(),
             told_waiting: false,
+            told_deaf: false,
             told_contended: BTreeSet::new(),
             signals_seen: 0,
         })
@@ -231,8 +233,18 @@ impl<'s, 'o> Drive<'s, 'o> {
         if self.locks.is_waiting() {
             self.try_locks()?;
         }
-        for posted in self.inbox.poll()? {
-            self.asked_for(posted.id, posted.request)?;
+        match self.inbox.poll() {
+            Ok(posted) => {
+                for posted in posted {
+                    self.asked_for(posted.id, posted.request)?;
+                }
+            }
+            // The journal is what must hold. A run that nobody can talk to goes on all the same, and says so once.
+            Err(error) if !self.told_deaf => {
+                self.told_deaf = true;
+                tracing::warn!(%error, "requests of other commands cannot be read");
+            }
+            Err(_) => {}
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// See [`DriveError`]; what was recorded before stays.
 pub fn run(store: &Store, run: &RunId, plan: Plan, path: Option<&str>, settings: Settings<'_>) -> Result<Ended, DriveError> {
     let who = who(&settings);
-    let run_locks = locks::for_run(store, run, &plan.limits.locks, &who)?;
+    let run_locks = locks::for_run(store, run, &plan, &who)?;
     let owned = store.create_run(run, &who)?;
     let evaluator = evaluator(&plan, &owned, &settings);
     let text = Json::of(&plan);
@@ -61,7 +61,7 @@ pub fn resume(store: &Store, run: &RunId, asked: Vec<Request>, settings: Setting
     if !state.has_started() {
         return Err(DriveError::Corrupt(ceptra_flow_core::state::Corrupt::NoStart(0)));
     }
-    let run_locks = locks::for_run(store, run, &state.plan().limits.locks, &who)?;
+    let run_locks = locks::for_run(store, run, state.plan(), &who)?;
     let evaluator = evaluator(state.plan(), &owned, &settings);
     let mut scheduler = Scheduler::resume(state);
     let opened = Input::Opened {

@@ -1,17 +1,20 @@
 //! Mutexes across runs: of the whole run, and of single steps.
 
 use crate::settings::DriveError;
-use ceptra_flow_core::{Input, Name};
+use ceptra_flow_core::{Input, Name, Plan};
 use ceptra_flow_state::lock::Holder;
 use ceptra_flow_state::{LockError, NamedLocks, RunId, Store, Who};
 use std::collections::BTreeMap;
 
-/// Takes the mutexes of a whole run, or says who has one of them.
-pub(crate) fn for_run(store: &Store, run: &RunId, names: &[Name], who: &Who) -> Result<Option<NamedLocks>, DriveError> {
-    if names.is_empty() {
+/// Takes the mutexes of a whole run, or says who has one of them. A `[guard]` keeps its target to one run at a time.
+pub(crate) fn for_run(store: &Store, run: &RunId, plan: &Plan, who: &Who) -> Result<Option<NamedLocks>, DriveError> {
+    let mut sorted = plan.limits.locks.clone();
+    if plan.guard.is_some() {
+        sorted.push(Name::from(format!("target {}", plan.target.name)));
+    }
+    if sorted.is_empty() {
         return Ok(None);
     }
-    let mut sorted = names.to_vec();
     sorted.sort();
     sorted.dedup();
     match store.lock_named(&sorted, run, who) {
