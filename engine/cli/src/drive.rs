@@ -6,6 +6,7 @@ use crate::app::{App, here, now};
 use crate::args::StepArg;
 use crate::asker::TerminalAsker;
 use crate::exit::{self, CommandError, Exit};
+use crate::loaded::Loaded;
 use crate::observer::{Source, Told, Writers};
 use crate::who::Person;
 use crate::{inputs, rehearsal, reports};
@@ -13,11 +14,12 @@ use ceptra_flow_core::event::Outcome;
 use ceptra_flow_core::input::Request;
 use ceptra_flow_core::plan::{SecretInput, TargetKind};
 use ceptra_flow_core::scheduler::Standing;
-use ceptra_flow_core::{Event, Name, Plan};
+use ceptra_flow_core::state::Status;
+use ceptra_flow_core::{Event, Name, Plan, RunState};
 use ceptra_flow_lab::{Verdict, Word};
 use ceptra_flow_local::{Ended, Grant, Settings};
 use ceptra_flow_report::{Ending, Liveness, RunOutcome};
-use ceptra_flow_state::{RunId, Store};
+use ceptra_flow_state::{OpenError, RunId, Store};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
@@ -79,18 +81,26 @@ impl<'a> Driver<'a> {
         Self { app, store, run, person: Person::of(args.who.as_deref()), args, secrets, endpoints, started_from: here(), lab }
     }
 
-    /// A run that exists: its secrets are read again, its lab is found or started again.
-    pub(crate) fn of_existing(app: &'a App, store: Store, run: RunId, args: &'a DriveArgs) -> Result<Self, CommandError> {
-        let secrets = inputs::secrets(&secrets_of(&store, &run)?)?;
-        let source = Source::read(&store.run_dir(&run));
-        let started_from = source.map_or_else(here, |source| PathBuf::from(source.started_from));
+    /// A run that exists: its secrets are read again, its lab is found or started again. `None` when it came to its end
+    /// and is not asked for anything: then neither is wanted.
+    pub(crate) fn of_existing(app: &'a App, store: Store, run: RunId, args: &'a DriveArgs, asked: &[Request]) -> Result<Option<Self>, CommandError> {
+        let needed = secrets_of(&store, &run)?;
         let dir = rehearsal::dir_of(&store, &run);
         let lab = Some(dir).filter(|dir| dir.join("lab.json").is_file());
+        if asked.is_empty() && (lab.is_some() || !needed.is_empty()) && Loaded::of(&store, &run)?.state.outcome().is_some() {
+            return Ok(None);
+        }
+        if let Some(holder) = store.is_held(&run)? {
+            return Err(OpenError::HeldBy { run, holder: Box::new(holder) }.into());
+        }
+        let secrets = inputs::secrets(&needed)?;
+        let source = Source::read(&store.run_dir(&run));
+        let started_from = source.map_or_else(here, |source| PathBuf::from(source.started_from));
         let endpoints = match &lab {
             Some(dir) => rehearsal::start(dir)?,
             None => BTreeMap::new(),
         };
-        Ok(Self { app, store, run, person: Person::of(args.who.as_deref()), args, secrets, endpoints, started_from, lab })
+        Ok(Some(Self { app, store, run, person: Person::of(args.who.as_deref()), args, secrets, endpoints, started_from, lab }))
     }
 
     /// Starts the run and drives it.
@@ -109,8 +119,15 @@ impl<'a> Driver<'a> {
         let (mut told, writers) = Told::start(self.app, self.run.as_str(), self.args.events.as_deref())?;
         let (aftermath, settings) = self.split(&mut told, go_on);
         let ended = ceptra_flow_local::resume(&aftermath.store, &aftermath.run, asked, settings);
+        let nothing_new = told.recorded_count() == 0;
         drop(told);
-        aftermath.conclude(writers, ended)
+        match ended {
+            Ok(ended) if nothing_new => {
+                writers.finish(aftermath.app);
+                say_over(aftermath.app, &aftermath.store, &aftermath.run, &ended.state)
+            }
+            ended => aftermath.conclude(writers, ended),
+        }
     }
 
     /// What the driver is told, and what is needed after it.
@@ -234,6 +251,36 @@ impl Aftermath<'_> {
             Some(Err(error)) => self.app.console.warn(&format!("the rehearsal could not be judged: {}", exit::describe(error).0)),
         }
     }
+}
+
+/// Says of a run that it came to its end before, and what can still be done.
+pub(crate) fn say_over(app: &App, store: &Store, run: &RunId, state: &RunState) -> Result<Exit, CommandError> {
+    let outcome = ceptra_flow_report::outcome(state, Liveness::Idle);
+    let exit = if outcome == RunOutcome::Done { Exit::Done } else { Exit::Failed };
+    let commands = app.commands(run.as_str());
+    let when = state.ended_at().map_or(String::new(), |at| format!(" since {}", app.clock().date_time(at)));
+    app.console.say(&format!("run {run} of {} is {outcome}{when}: there is nothing to go on with", state.plan().runbook.name));
+    for reason in state.reasons() {
+        app.console.say(&format!("  {reason}"));
+    }
+    if exit == Exit::Failed {
+        let failed = state.plan().places().find(|(at, _)| state.status(*at) == Status::Failed);
+        if let Some((_, step)) = failed {
+            app.console.say(&format!("  `{}` tries that step again and goes on from there", commands.retry(&step.id, None)));
+        }
+        app.console.say(&format!("  `{}` shows every step, `{}` what happened", commands.show(), commands.report()));
+    }
+    if app.console.is_json() {
+        let report = store.run_dir(run).join("report.json");
+        app.console.json(&json!({
+            "run": run.as_str(),
+            "runbook": state.plan().runbook.name,
+            "outcome": outcome.as_str(),
+            "exit": exit.code(),
+            "report": report.is_file().then(|| report.display().to_string()),
+        }));
+    }
+    Ok(exit)
 }
 
 /// The exit code of a drive. A rehearsal that the judge does not vouch for is no success.

@@ -53,6 +53,7 @@ pub(crate) struct Told {
     quiet: bool,
     verbose: bool,
     source: Option<(PathBuf, Source)>,
+    recorded: u64,
 }
 
 /// The threads that write them.
@@ -90,6 +91,7 @@ impl Told {
             quiet: console.quiet,
             verbose: console.verbose > 0,
             source: None,
+            recorded: 0,
         };
         Ok((told, Writers { lines: writer, events: events_writer }))
     }
@@ -97,6 +99,11 @@ impl Told {
     /// Keeps where the run came from in its directory, once there is one.
     pub(crate) fn keep_source(&mut self, run_dir: PathBuf, source: Source) {
         self.source = Some((run_dir, source));
+    }
+
+    /// How many records there were.
+    pub(crate) fn recorded_count(&self) -> u64 {
+        self.recorded
     }
 
     /// A line that is no record's.
@@ -141,6 +148,7 @@ impl Writers {
 
 impl Observer for Told {
     fn recorded(&mut self, record: &Record, state: &RunState) {
+        self.recorded += 1;
         if let Some(events) = &self.events {
             let text = event_json(record);
             events.put(|buffer| {

@@ -160,13 +160,13 @@ pub(crate) fn verdict_text(verdict: &Verdict) -> String {
     let ready = format!("{:.0}%", verdict.ready_ratio * 100.0);
     let routes: Vec<String> = verdict.ingress.iter().map(|(route, cluster)| format!("{route} → {cluster}")).collect();
     let mut text = format!(
-        "judge    {word}: lost entries {}, appends under an old epoch {}, ready {ready}, outage {outage}\n         {}\n",
+        "judge      {word}: lost entries {}, appends under an old epoch {}, ready {ready}, outage {outage}\n           {}\n",
         verdict.lost_entries,
         verdict.stale_epoch_appends,
         routes.join(", "),
     );
     for problem in &verdict.problems {
-        text.push_str(&format!("         - {problem}\n"));
+        text.push_str(&format!("           - {problem}\n"));
     }
     text
 }

@@ -16,6 +16,7 @@ pub use settings::{Asker, DriveError, Ended, Grant, Note, Observer, Settings, Wa
 use ceptra_flow_core::event::RunStarted;
 use ceptra_flow_core::input::{Input, Request};
 use ceptra_flow_core::plan::sha256_hex;
+use ceptra_flow_core::scheduler::Standing;
 use ceptra_flow_core::{Json, Name, Plan, RunState, Scheduler, Timestamp};
 use ceptra_flow_runbook::Evaluator;
 use ceptra_flow_state::{Journal, Owned, RunId, Store, Who};
@@ -60,6 +61,13 @@ pub fn resume(store: &Store, run: &RunId, asked: Vec<Request>, settings: Setting
     }
     if !state.has_started() {
         return Err(DriveError::Corrupt(ceptra_flow_core::state::Corrupt::NoStart(0)));
+    }
+    if let Some(outcome) = state.outcome()
+        && asked.is_empty()
+        && owned.inbox()?.poll()?.is_empty()
+    {
+        // Nobody asks anything of a run that is over: it is left as it is, without another epoch.
+        return Ok(Ended { standing: Standing::Ended(outcome), state });
     }
     let run_locks = locks::for_run(store, run, state.plan(), &who)?;
     let evaluator = evaluator(state.plan(), &owned, &settings);

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::args::{Deciding, RunArg};
-use crate::drive::{DriveArgs, Driver};
+use crate::drive::{DriveArgs, Driver, say_over};
 use crate::exit::{CommandError, Exit};
 use crate::loaded::{self, Loaded, Purpose};
 use crate::decide;
@@ -33,5 +33,9 @@ pub(crate) fn post_or_drive(app: &App, run: Option<&str>, deciding: &Deciding, w
     let request = decide::request(deciding, what);
     decide::try_out(loaded.state, &request)?;
     let args = DriveArgs { who: deciding.who.clone(), ..DriveArgs::default() };
-    Driver::of_existing(app, store, run, &args)?.resume(vec![request], true)
+    let asked = vec![request];
+    match Driver::of_existing(app, store.clone(), run.clone(), &args, &asked)? {
+        Some(driver) => driver.resume(asked, true),
+        None => say_over(app, &store, &run, &Loaded::of(&store, &run)?.state),
+    }
 }

@@ -144,7 +144,7 @@ fn status(app: &App, which: &WhichLab) -> Result<Exit, CommandError> {
         app.console.json(&verdict);
     } else {
         let running = if lab::is_running(&dir) { "running" } else { "not running" };
-        app.console.result(&format!("lab      {} ({running})\n{}", dir.display(), rehearsal::verdict_text(&verdict)));
+        app.console.result(&format!("lab        {} ({running})\n{}", dir.display(), rehearsal::verdict_text(&verdict)));
     }
     Ok(if verdict.verdict == Word::Ok { Exit::Done } else { Exit::Failed })
 }

@@ -2,9 +2,9 @@
 
 use crate::app::App;
 use crate::args::{RunArg, StepArg};
-use crate::drive::{DriveArgs, Driver};
+use crate::drive::{DriveArgs, Driver, say_over};
 use crate::exit::{CommandError, Exit};
-use crate::loaded::{self, Purpose};
+use crate::loaded::{self, Loaded, Purpose};
 use crate::observer::Source;
 use crate::who::Person;
 use crate::decide;
@@ -43,7 +43,10 @@ pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
     let run = loaded::find(app, &store, args.run.run.as_deref(), Purpose::GoOn)?;
     tell_if_changed(app, &store, &run);
     let asked = retries(&args);
-    Driver::of_existing(app, store, run, &args.drive)?.resume(asked, true)
+    match Driver::of_existing(app, store.clone(), run.clone(), &args.drive, &asked)? {
+        Some(driver) => driver.resume(asked, true),
+        None => say_over(app, &store, &run, &Loaded::of(&store, &run)?.state),
+    }
 }
 
 fn retries(args: &Args) -> Vec<Request> {
