@@ -71,6 +71,11 @@ fn params() -> Vec<Field> {
             Shape::List(Box::new(Shape::String)),
             "Paths such as `steps.restore.output` whose values are shown and recorded with the question. Default none.",
         ),
+        Field::optional(
+            "rehearsal",
+            Shape::OneOf(&["grant", "ask"]),
+            "What happens where the target is a lab: `grant` lets the run go on by itself and says so. Default `ask`.",
+        ),
         answers(),
     ]
 }

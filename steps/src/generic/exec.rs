@@ -6,6 +6,7 @@
 use crate::context::StepContext;
 use crate::error::StepError;
 use crate::process::{self, Captured, Ending, Finished, Job, KEPT_BYTES_MAX};
+use crate::redact::Redactor;
 use crate::step::{BoxFuture, GRACE_DEFAULT, Probed, Step};
 use crate::values;
 use ceptra_flow_core::Effect;
@@ -128,7 +129,7 @@ fn params() -> Table {
             Field::optional(
                 "env",
                 Shape::Map(Box::new(values::scalar())),
-                "Variables added to the engine's own environment. Default none.",
+                "Variables added to the engine's own environment and to CEPTRA_FLOW_RUN, _STEP, _KEY, _ATTEMPT, _EPOCH and _IDEMPOTENCY_KEY. Default none.",
             ),
             Field::optional("stdin", Shape::Any, "What it reads: text as it is, anything else as JSON. Default nothing."),
             Field::optional(
@@ -250,11 +251,12 @@ async fn run(with: Value, cx: &StepContext) -> Result<Value, StepError> {
     let argv = job.argv.clone();
     let cwd = job.cwd.clone();
     let finished = process::run(job, cx).await.map_err(|error| not_started(&argv, &cwd, &error))?;
-    let output = judged(&params, &argv[0], finished, cx)?;
+    let what = if params.script.is_some() { "the script".to_owned() } else { format!("`{}`", argv[0]) };
+    let output = judged(&params, &what, finished, cx)?;
     match created.as_deref() {
         Some(path) if !path.exists() => Err(StepError::partial(
             "creates",
-            format!("`{}` succeeded, but {} does not exist; `creates` promised it", argv[0], path.display()),
+            format!("{what} succeeded, but {} does not exist; `creates` promised it", path.display()),
         )),
         Some(_) | None => Ok(output),
     }
@@ -360,40 +362,46 @@ fn not_started(argv: &[String], cwd: &Path, error: &io::Error) -> StepError {
     StepError::nothing("spawn", format!("cannot start `{program}`: {why}"))
 }
 
-fn judged(params: &Params, program: &str, finished: Finished, cx: &StepContext) -> Result<Value, StepError> {
+fn judged(params: &Params, what: &str, finished: Finished, cx: &StepContext) -> Result<Value, StepError> {
     let Finished { ending, stdout, stderr } = finished;
     let code = match ending {
         Ending::Exited(code) => i64::from(code),
         Ending::Signalled(signal) => {
-            let message = format!("`{program}` was killed by {}", signal_name(signal));
-            return Err(failure(StepError::partial("signal", message), stdout, stderr));
+            let message = format!("{what} was killed by {}", signal_name(signal));
+            return Err(failure(StepError::partial("signal", message), stdout, stderr, &cx.secrets));
         }
         Ending::TimedOut => {
-            let message = format!("`{program}` was not done after {} and was stopped", values::shown(cx.timeout));
-            return Err(failure(StepError::unknown("timeout", message), stdout, stderr));
+            let message = format!("{what} was not done after {} and was stopped", values::shown(cx.timeout));
+            return Err(failure(StepError::unknown("timeout", message), stdout, stderr, &cx.secrets));
         }
         Ending::Cancelled => {
-            return Err(failure(StepError::unknown("cancelled", format!("`{program}` was stopped")), stdout, stderr));
+            return Err(failure(
+                StepError::unknown("cancelled", format!("{what} was stopped")),
+                stdout,
+                stderr,
+                &cx.secrets,
+            ));
         }
         Ending::Lost => {
             return Err(failure(
-                StepError::unknown("lost", format!("nobody knows how `{program}` ended")),
+                StepError::unknown("lost", format!("nobody knows how {what} ended")),
                 stdout,
                 stderr,
+                &cx.secrets,
             ));
         }
     };
     let is_ok = params.ok_codes.as_ref().map_or(code == 0, |codes| codes.contains(&code));
     if !is_ok {
-        let error = StepError::partial("exit", format!("`{program}` exited with {code}")).with_exit_code(code);
-        return Err(failure(error, stdout, stderr));
+        let error = StepError::partial("exit", format!("{what} exited with {code}")).with_exit_code(code);
+        return Err(failure(error, stdout, stderr, &cx.secrets));
     }
-    parsed(params.parse, program, code, stdout, stderr)
+    parsed(params.parse, what, code, stdout, stderr, &cx.secrets)
 }
 
 /// The failure, with the end of what the program printed.
-fn failure(mut error: StepError, stdout: Captured, stderr: Captured) -> StepError {
-    let (stdout, stderr) = (shown_end(stdout), shown_end(stderr));
+fn failure(mut error: StepError, stdout: Captured, stderr: Captured, secrets: &Redactor) -> StepError {
+    let (stdout, stderr) = (shown_end(stdout, secrets), shown_end(stderr, secrets));
     let last = [&stderr, &stdout].into_iter().find_map(|text| text.lines().rev().find(|line| !line.trim().is_empty()));
     if let Some(last) = last {
         error.message = format!("{}: {}", error.message, last.trim());
@@ -401,17 +409,26 @@ fn failure(mut error: StepError, stdout: Captured, stderr: Captured) -> StepErro
     error.with_detail(json!({ "stdout": stdout, "stderr": stderr }))
 }
 
-fn shown_end(captured: Captured) -> String {
-    let (bytes, _) = captured.end();
-    String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(SHOWN_BYTES_MAX)..]).into_owned()
+/// Redacted before it is cut, or half a secret would be left.
+fn shown_end(captured: Captured, secrets: &Redactor) -> String {
+    let (bytes, _) = captured.end(secrets);
+    let shown = secrets.bytes(&bytes);
+    String::from_utf8_lossy(&shown[shown.len().saturating_sub(SHOWN_BYTES_MAX)..]).into_owned()
 }
 
-fn parsed(parse: Parse, program: &str, code: i64, stdout: Captured, stderr: Captured) -> Result<Value, StepError> {
-    let (stdout, cut) = stdout.end();
+fn parsed(
+    parse: Parse,
+    what: &str,
+    code: i64,
+    stdout: Captured,
+    stderr: Captured,
+    secrets: &Redactor,
+) -> Result<Value, StepError> {
+    let (stdout, cut) = stdout.end(secrets);
     let (mut output, cut) = match parse {
-        Parse::Json => return document(program, &stdout, cut),
+        Parse::Json => return document(what, &stdout, cut, secrets),
         Parse::Text => {
-            let (stderr, stderr_cut) = stderr.end();
+            let (stderr, stderr_cut) = stderr.end(secrets);
             let output = json!({ "stdout": String::from_utf8_lossy(&stdout), "stderr": String::from_utf8_lossy(&stderr), "exit_code": code });
             (output, cut + stderr_cut)
         }
@@ -427,19 +444,20 @@ fn lines(stdout: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(stdout).lines().map(str::to_owned).collect()
 }
 
-fn document(program: &str, stdout: &[u8], cut: u64) -> Result<Value, StepError> {
+fn document(what: &str, stdout: &[u8], cut: u64, secrets: &Redactor) -> Result<Value, StepError> {
     if cut > 0 {
         let kept = KEPT_BYTES_MAX / (1024 * 1024);
         return Err(StepError::partial(
             "parse",
-            format!("`{program}` succeeded, but printed more than the {kept} MiB that are read as JSON"),
+            format!("{what} succeeded, but printed more than the {kept} MiB that are read as JSON"),
         ));
     }
     serde_json::from_slice(stdout).map_err(|error| {
-        let begin = String::from_utf8_lossy(&stdout[..stdout.len().min(200)]).into_owned();
-        let what = if begin.trim().is_empty() { "nothing at all".to_owned() } else { format!("{:?}", begin.trim()) };
+        let shown = secrets.bytes(stdout);
+        let begin = String::from_utf8_lossy(&shown[..shown.len().min(200)]).into_owned();
+        let found = if begin.trim().is_empty() { "nothing at all".to_owned() } else { format!("{:?}", begin.trim()) };
         let message =
-            format!("`{program}` succeeded, but stdout is not one JSON document ({error}); it begins with {what}");
+            format!("{what} succeeded, but stdout is not one JSON document ({error}); it begins with {found}");
         StepError::partial("parse", message)
     })
 }

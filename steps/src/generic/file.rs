@@ -238,7 +238,7 @@ impl Work {
     fn remove(&self) -> Result<Value, StepError> {
         match fs::remove_file(&self.path) {
             Ok(()) => {
-                atomic::sync_parent(&self.path).map_err(|error| failed("sync the directory of", &self.path, &error))?;
+                atomic::sync_parent(&self.path).map_err(|error| half_done(&self.path, &error))?;
                 Ok(told(&self.path, None, true))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(told(&self.path, None, false)),
@@ -294,7 +294,7 @@ impl Work {
         }
         // A new file takes its source's mode; an old one keeps its own.
         let inherited = if self.path.exists() { None } else { source_mode };
-        staged.commit(self.mode.or(inherited)).map_err(failed)?;
+        staged.commit(self.mode.or(inherited)).map_err(|error| half_done(&self.path, &error))?;
         Ok(told(&self.path, Some(&facts), true))
     }
 
@@ -332,16 +332,17 @@ fn told(path: &Path, facts: Option<&Facts>, changed: bool) -> Value {
     })
 }
 
-/// Everything before the rename leaves the world as it was; an error of the rename or after it may not.
+/// Nothing is changed before the rename, so until then a failure leaves nothing.
 pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> StepError {
-    let message = format!("cannot {what} {}: {error}", path.display());
-    match error.kind() {
-        io::ErrorKind::Interrupted => {
-            StepError::nothing("cancelled", format!("stopped before {} was complete", path.display()))
-        }
-        io::ErrorKind::TimedOut => {
-            StepError::nothing("timeout", format!("not done in time with {}; it is as it was", path.display()))
-        }
-        _ => StepError::partial("file", message),
-    }
+    let (class, message) = match error.kind() {
+        io::ErrorKind::Interrupted => ("cancelled", format!("stopped before {} was complete", path.display())),
+        io::ErrorKind::TimedOut => ("timeout", format!("not done in time with {}; it is as it was", path.display())),
+        _ => ("file", format!("cannot {what} {}: {error}", path.display())),
+    };
+    StepError::nothing(class, message)
+}
+
+/// The rename, or making it durable, failed: the file may be the old one or the new one.
+pub(super) fn half_done(path: &Path, error: &io::Error) -> StepError {
+    StepError::partial("file", format!("cannot put {} in place: {error}", path.display()))
 }

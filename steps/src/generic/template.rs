@@ -4,7 +4,7 @@
 //! it twice would run whatever an output happened to contain. A `source` file sees `vars` and nothing else.
 
 use super::atomic::{self, Staged};
-use super::file::{Stop, blocking, failed, staging_tag};
+use super::file::{Stop, blocking, failed, half_done, staging_tag};
 use super::helpers;
 use crate::context::StepContext;
 use crate::error::StepError;
@@ -153,7 +153,7 @@ fn put(destination: &PathBuf, content: &[u8], mode: Option<u32>, tag: &str, stop
     } else {
         let mut staged = Staged::begin(destination, tag).map_err(failed)?;
         let facts = atomic::pour(content, staged.writer().map_err(failed)?, || stop.go_on()).map_err(failed)?;
-        staged.commit(mode).map_err(failed)?;
+        staged.commit(mode).map_err(|error| half_done(destination, &error))?;
         facts
     };
     Ok(

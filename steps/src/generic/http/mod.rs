@@ -215,7 +215,7 @@ async fn run(with: Value, cx: &StepContext) -> Result<Value, StepError> {
 
     let exchange = async {
         let response = client.execute(request).await.map_err(|error| not_answered(&what, &error))?;
-        received(response).await.map_err(|error| broken_off(&what, &error))
+        received(response, cx).await.map_err(|error| broken_off(&what, &error))
     };
     let output = tokio::select! {
         biased;
@@ -226,7 +226,8 @@ async fn run(with: Value, cx: &StepContext) -> Result<Value, StepError> {
         }
     };
     cx.log.say(&format!("{what}: {}", output["status"]));
-    judged(&what, &expected, output)
+    // Before a failure shows only the beginning of it, or half a secret could be left.
+    judged(&what, &expected, cx.secrets.value(output))
 }
 
 fn address(text: &str) -> Result<Url, String> {
@@ -287,7 +288,7 @@ fn headers(params: &Params, cx: &StepContext) -> Result<HeaderMap, StepError> {
 }
 
 /// Reads an answer to its end, or to what is kept of it.
-async fn received(mut response: Response) -> reqwest::Result<Value> {
+async fn received(mut response: Response, cx: &StepContext) -> reqwest::Result<Value> {
     let status = response.status().as_u16();
     let mut headers = Map::new();
     for name in response.headers().keys() {
@@ -303,7 +304,11 @@ async fn received(mut response: Response) -> reqwest::Result<Value> {
         }
     }
     let is_cut = body.len() > BODY_BYTES_MAX;
-    body.truncate(BODY_BYTES_MAX);
+    if is_cut {
+        // What may be the first part of a secret is held back by the stream, and goes with the rest.
+        body = cx.secrets.stream().push(&body);
+        body.truncate(BODY_BYTES_MAX);
+    }
     let json: Value = if is_cut { Value::Null } else { serde_json::from_slice(&body).unwrap_or_default() };
     let mut output =
         json!({ "status": status, "headers": headers, "body": String::from_utf8_lossy(&body), "json": json });

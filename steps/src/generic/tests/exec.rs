@@ -81,7 +81,7 @@ async fn an_exit_code_is_a_failure_with_the_last_words() {
         .run("exec", json!({ "script": "echo begun; echo 'volume busy' >&2; echo >&2; exit 3" }))
         .await
         .unwrap_err();
-    assert_eq!(error.message, "`/bin/sh` exited with 3: volume busy");
+    assert_eq!(error.message, "the script exited with 3: volume busy");
     assert_eq!((error.class, error.exit_code, error.left), ("exit", Some(3), Aftermath::Left(Left::Partial)));
     assert_eq!(error.detail.as_deref(), Some(&json!({ "stdout": "begun\n", "stderr": "volume busy\n\n" })));
     let output = world.run("exec", json!({ "script": "exit 3", "ok_codes": [0, 3] })).await.unwrap();
@@ -228,4 +228,13 @@ async fn a_secret_reaches_neither_output_nor_failure_nor_log() {
     }
     assert_eq!(world.log(Stream::Stdout), "***\n***\n");
     assert_eq!(world.log(Stream::Stderr), "***\n***\n");
+
+    // Where only the beginning or the end is shown, no half of a secret is.
+    let begin = "printf '%0190d%s' 0 \"$TOKEN\"";
+    let end = "printf '%s%04090d' \"$TOKEN\" 0; exit 1";
+    for script in [begin, end] {
+        let with = json!({ "script": script, "env": { "TOKEN": SECRET }, "parse": "json" });
+        let error = format!("{:?}", world.run("exec", with).await.unwrap_err());
+        assert!(!error.contains("hunter") && !error.contains("more"), "{error}");
+    }
 }

@@ -40,6 +40,7 @@ fn app() -> Router {
         .route("/echo", any(echo))
         .route("/text", get(|| async { "no json" }))
         .route("/long", get(|| async { "x".repeat(9 * 1024 * 1024) }))
+        .route("/almost", any(|| async { (StatusCode::BAD_REQUEST, format!("{}{SECRET}", "x".repeat(490))) }))
         .route("/teapot", any(|| async { (StatusCode::IM_A_TEAPOT, "short and stout") }))
         .route("/broken", any(|| async { (StatusCode::INTERNAL_SERVER_ERROR, format!("token {SECRET}")) }))
         .route("/gone", any(to_echo))
@@ -122,6 +123,8 @@ async fn a_status_that_was_not_expected_is_a_failure() {
     let error = world.run("http", json!({ "url": format!("{server}/broken") })).await.unwrap_err();
     assert_eq!(error.left, Aftermath::Left(Left::Partial));
     assert!(error.message.ends_with("token ***") && !format!("{error:?}").contains(SECRET), "{error:?}");
+    let error = world.run("http", json!({ "url": format!("{server}/almost") })).await.unwrap_err();
+    assert!(error.message.ends_with("xx***") && !format!("{error:?}").contains("hunter"), "{error:?}");
 }
 
 #[tokio::test]
