@@ -21,11 +21,12 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done and verified · 1 failed · 2 bad input, nothing started · 3 parked, waits for a person
-            4 held by somebody else · 5 the state store cannot be trusted or written · 130 interrupted, resumable
+Exit codes: 0 done and verified · 1 failed · 2 bad input, nothing started
+            3 parked, waits for a person · 4 held by somebody else
+            5 the state store cannot be trusted or written · 130 interrupted, resumable
 
-RUN is a run's id, the beginning of one, or nothing: to go on or decide, the newest run that is not finished;
-to look, report or audit, the newest.";
+RUN is a run's id, the beginning of one, or nothing: to go on or decide, the newest run
+that is not finished; to look, report or audit, the newest.";
 
 /// Options of every verb.
 #[derive(Debug, Args)]

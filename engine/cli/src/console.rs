@@ -101,8 +101,17 @@ impl Console {
         to_stderr(text.as_bytes());
     }
 
-    /// What went wrong, why, and what now.
+    /// What went wrong, why, and what now; the end of a command.
     pub(crate) fn error(&self, error: &CommandError) {
+        self.trouble_of(error);
+        if self.is_json() {
+            let (message, _) = exit::describe(error);
+            self.json(&serde_json::json!({ "error": message, "exit": exit::exit_of(error).code() }));
+        }
+    }
+
+    /// What went wrong, why, and what now, on stderr.
+    pub(crate) fn trouble_of(&self, error: &CommandError) {
         let (message, help) = exit::describe(error);
         let colors = self.colors_err();
         let (label, help_label) = if colors { ("\u{1b}[1;31merror\u{1b}[0m", "\u{1b}[36mhelp\u{1b}[0m") } else { ("error", "help") };
@@ -111,10 +120,6 @@ impl Console {
             text.push_str(&format!("  {help_label}: {help}\n"));
         }
         to_stderr(text.as_bytes());
-        if self.is_json() {
-            let document = serde_json::json!({ "error": message, "exit": exit::exit_of(error).code() });
-            self.json(&document);
-        }
     }
 
     /// Asks for a line; `None` at the end of the input.

@@ -39,8 +39,11 @@ pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let mut tally = Tally::default();
     for path in expand(&args.files)? {
         let name = path.display().to_string();
-        let (text, found) = check_file(&path, &name, &catalog, args.target.as_deref())?;
-        tally.add(app, &found, &name, &text, format);
+        match check_file(&path, &name, &catalog, args.target.as_deref()) {
+            Ok((text, found)) => tally.add(app, &found, &name, &text, format),
+            // The others are checked all the same.
+            Err(error) => tally.unreadable(app, &error),
+        }
     }
     tally.tell(app, format);
     // Bad input, not a failed check: nothing else was asked for.
@@ -119,6 +122,12 @@ impl Tally {
             }
             Format::Text | Format::Sarif => diagnostics::print(&app.console, found, name, text),
         }
+    }
+
+    fn unreadable(&mut self, app: &App, error: &CommandError) {
+        self.files += 1;
+        self.errors += 1;
+        app.console.trouble_of(error);
     }
 
     fn tell(&self, app: &App, format: Format) {

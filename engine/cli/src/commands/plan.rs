@@ -3,7 +3,6 @@
 use crate::app::App;
 use crate::commands::pictures;
 use crate::compile::{self, Asking, Compiled, PlanArgs};
-use crate::console::pretty;
 use crate::exit::{CommandError, Exit};
 use crate::files;
 use ceptra_flow_core::{Plan, StepIx};
@@ -111,11 +110,12 @@ fn save(out: &Path, compiled: &Compiled, args: &PlanArgs) -> Result<(), CommandE
         ceptra_flow_plan: SAVED_FORMAT,
         digest: compiled.plan.digest(),
         runbook: compiled.origin.runbook.clone(),
-        args: PlanArgs { inputs: args.inputs.iter().map(|path| absolute(path)).collect(), target: args.target.clone(), ..args.clone() },
+        args: PlanArgs { inputs: args.inputs.iter().map(|path| absolute(path)).collect(), ..args.clone() },
         plan: compiled.plan.clone(),
     };
-    let document = serde_json::to_value(&saved).map_err(|error| CommandError::failed(format!("the plan cannot be saved: {error}"), ""))?;
-    files::write(out, &format!("{}\n", pretty(&document)))
+    // Compact, because the digest covers the plan's own bytes.
+    let document = serde_json::to_string(&saved).map_err(|error| CommandError::failed(format!("the plan cannot be saved: {error}"), ""))?;
+    files::write(out, &format!("{document}\n"))
 }
 
 fn absolute(path: &str) -> String {

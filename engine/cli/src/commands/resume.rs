@@ -1,15 +1,16 @@
 //! `resume`: take a run that nobody drives, and go on exactly where it stopped.
 
 use crate::app::App;
-use crate::args::{RunArg, StepArg};
+use crate::args::{Deciding, RunArg, StepArg};
 use crate::drive::{DriveArgs, Driver, say_over};
 use crate::exit::{CommandError, Exit};
-use crate::loaded::{self, Loaded, Purpose};
+use crate::loaded::{self, Loaded, Purpose, liveness};
 use crate::observer::Source;
 use crate::who::Person;
 use crate::decide;
 use ceptra_flow_core::input::{Operation, Request};
 use ceptra_flow_core::plan::sha256_hex;
+use ceptra_flow_report::Liveness;
 use ceptra_flow_state::{RunId, Store};
 
 /// Go on with a run exactly where it stopped
@@ -43,10 +44,30 @@ pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
     let run = loaded::find(app, &store, args.run.run.as_deref(), Purpose::GoOn)?;
     tell_if_changed(app, &store, &run);
     let asked = retries(&args);
+    if liveness(&store, &run)? == Liveness::Driven
+        && let Some(exit) = ask_its_driver(app, &store, &run, &args)?
+    {
+        return Ok(exit);
+    }
     match Driver::of_existing(app, store.clone(), run.clone(), &args.drive, &asked)? {
         Some(driver) => driver.resume(asked, true),
         None => say_over(app, &store, &run, &Loaded::of(&store, &run)?.state),
     }
+}
+
+/// A run that somebody drives is not taken from them; but a pause is ended, and a step tried again, where it runs.
+fn ask_its_driver(app: &App, store: &Store, run: &RunId, args: &Args) -> Result<Option<Exit>, CommandError> {
+    let deciding = Deciding { who: args.drive.who.clone(), reason: None };
+    let ask = |what| decide::post(app, Some(run.as_str()), &deciding, |_| Ok(what));
+    if Loaded::of(store, run)?.state.is_paused() {
+        return ask(Operation::Unpause).map(Some);
+    }
+    let mut last = None;
+    for step in &args.retry {
+        let (step, key) = decide::names(step);
+        last = Some(ask(Operation::Retry { step, key })?);
+    }
+    Ok(last)
 }
 
 fn retries(args: &Args) -> Vec<Request> {

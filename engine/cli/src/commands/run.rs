@@ -58,7 +58,6 @@ pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
     let store = app.store()?;
     store.check_writable()?;
     let run = RunId::fresh();
-    app.console.say(&format!("run {run} of {} ({})", plan.runbook.name, count(plan.steps.len(), "step")));
     let lab = lab.map(|config| start_lab(app, &store, &run, &config)).transpose()?;
     Driver::of_new(app, store, run, &args.drive, secrets, lab).start(plan, origin)
 }
