@@ -150,7 +150,7 @@ impl Graph<'_> {
         sink.error_at(
             codes::CYCLE,
             labels,
-            format!("{} steps wait for one another: {}", path.len(), names.join(" → ")),
+            format!("{} steps wait for one another in a cycle: {}", path.len(), names.join(" → ")),
             "take one of these out of its step's `needs`; an arrow means “needs”",
         );
     }

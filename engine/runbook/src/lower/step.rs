@@ -269,7 +269,7 @@ fn needs_of(known: &Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, identity: Id
                 "not a `finally` step",
                 "take it out of `needs`; `finally` steps may read the outputs of all steps",
             );
-        } else if !seen.insert(need) {
+        } else if is_known(&read.plan.needs, &mut seen, need) {
             sink.warn(
                 codes::NEEDS_TWICE,
                 span,
@@ -282,6 +282,17 @@ fn needs_of(known: &Known<'_>, sink: &mut Sink<'_>, node: Node<'_>, identity: Id
             read.need_spans.push(span);
         }
     }
+}
+
+/// Whether a need was named before. A hash is made only for the few steps that need very many.
+fn is_known(needs: &[StepIx], seen: &mut HashSet<StepIx>, need: StepIx) -> bool {
+    if needs.len() < 32 {
+        return needs.contains(&need);
+    }
+    if seen.is_empty() {
+        seen.extend(needs);
+    }
+    !seen.insert(need)
 }
 
 /// What a step is repeated over.
@@ -452,7 +463,7 @@ fn people(
             raw.approval,
         ]
     } else {
-        &[raw.retry, raw.until, raw.interval, raw.probe, raw.effect]
+        &[raw.retry, raw.until, raw.interval]
     };
     for node in refused.iter().flatten() {
         let help = if is_approval && matches!(node.key, "timeout" | "deadline") {
@@ -460,7 +471,8 @@ fn people(
         } else {
             "take it out"
         };
-        sink.error(
+        // Only said, not refused: the step does what it says without the key.
+        sink.warn(
             codes::BY_PERSON,
             node.key_span(),
             format!("`{}` means nothing where a person decides or acts", node.key),

@@ -54,12 +54,12 @@ needs = ["d", "b"]
 type = "set"
 "#,
         expect![[r#"
-    8:10 CF0104 error: 3 steps wait for one another: a → c → b → a
-        8:10 ‹"c"› `a` needs `c`
-        14:15 ‹"b"› `c` needs `b`
-        11:10 ‹"a"› `b` needs `a`
-        help: take one of these out of its step's `needs`; an arrow means “needs”
-"#]],
+            8:10 CF0104 error: 3 steps wait for one another in a cycle: a → c → b → a
+                8:10 ‹"c"› `a` needs `c`
+                14:15 ‹"b"› `c` needs `b`
+                11:10 ‹"a"› `b` needs `a`
+                help: take one of these out of its step's `needs`; an arrow means “needs”
+        "#]],
     );
 }
 
@@ -81,15 +81,15 @@ type = "set"
 needs = ["c"]
 "#,
         expect![[r#"
-    8:10 CF0104 error: 2 steps wait for one another: a → b → a
-        8:10 ‹"b"› `a` needs `b`
-        11:10 ‹"a"› `b` needs `a`
-        help: take one of these out of its step's `needs`; an arrow means “needs”
-    14:10 CF0104 error: 2 steps wait for one another: c → d → c
-        14:10 ‹"d"› `c` needs `d`
-        17:10 ‹"c"› `d` needs `c`
-        help: take one of these out of its step's `needs`; an arrow means “needs”
-"#]],
+            8:10 CF0104 error: 2 steps wait for one another in a cycle: a → b → a
+                8:10 ‹"b"› `a` needs `b`
+                11:10 ‹"a"› `b` needs `a`
+                help: take one of these out of its step's `needs`; an arrow means “needs”
+            14:10 CF0104 error: 2 steps wait for one another in a cycle: c → d → c
+                14:10 ‹"d"› `c` needs `d`
+                17:10 ‹"c"› `d` needs `c`
+                help: take one of these out of its step's `needs`; an arrow means “needs”
+        "#]],
     );
 }
 

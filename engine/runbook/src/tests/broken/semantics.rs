@@ -156,31 +156,31 @@ type = "manual"
 with = { fields = { n = { type = "int" } } }
 "#,
         expect![[r#"
-    8:24 CF0010 error: an approval has no key `aprovers`
-        8:24 ‹aprovers› not known here
-        help: did you mean `approvers`?
-    8:50 CF0213 error: evidence is a path
-        8:50 ‹"{{ x }}"› not a path
-        help: write the name alone, without braces:  "steps.restore.output"
-    8:72 CF0014 error: `1 hour` is not a duration
-        8:72 ‹"1 hour"› 
-        help: write whole numbers with units, large ones first: 250ms, 30s, 10m, 1h30m, 2d
-    8:94 CF0013 error: `rehearsal` cannot be `yes`
-        8:94 ‹"yes"› 
-        help: there is `grant`, `ask`
-    9:1 CF0310 error: `timeout` means nothing where a person decides or acts
-        9:1 ‹timeout› 
-        help: say how long the question stands with  with = { expires = "30m" }
-    10:1 CF0310 error: `retry` means nothing where a person decides or acts
-        10:1 ‹retry› 
-        help: take it out
-    13:1 CF0012 error: a manual step has no `instructions`
-        13:1 ‹with› it is required here
-        help: add  instructions = "What to do"
-    13:34 CF0013 error: `type` cannot be `int`
-        13:34 ‹"int"› 
-        help: there is `string`, `integer`, `number`, `boolean`, `duration`, `list`, `table`
-"#]],
+            8:24 CF0010 error: an approval has no key `aprovers`
+                8:24 ‹aprovers› not known here
+                help: did you mean `approvers`?
+            8:50 CF0213 error: evidence is a path
+                8:50 ‹"{{ x }}"› not a path
+                help: write the name alone, without braces:  "steps.restore.output"
+            8:72 CF0014 error: `1 hour` is not a duration
+                8:72 ‹"1 hour"› 
+                help: write whole numbers with units, large ones first: 250ms, 30s, 10m, 1h30m, 2d
+            8:94 CF0013 error: `rehearsal` cannot be `yes`
+                8:94 ‹"yes"› 
+                help: there is `grant`, `ask`
+            9:1 CF0310 warning: `timeout` means nothing where a person decides or acts
+                9:1 ‹timeout› 
+                help: say how long the question stands with  with = { expires = "30m" }
+            10:1 CF0310 warning: `retry` means nothing where a person decides or acts
+                10:1 ‹retry› 
+                help: take it out
+            13:1 CF0012 error: a manual step has no `instructions`
+                13:1 ‹with› it is required here
+                help: add  instructions = "What to do"
+            13:34 CF0013 error: `type` cannot be `int`
+                13:34 ‹"int"› 
+                help: there is `string`, `integer`, `number`, `boolean`, `duration`, `list`, `table`
+        "#]],
     );
 }
 
