@@ -6,8 +6,11 @@ use crate::drive::{DriveArgs, Driver, say_over};
 use crate::exit::{CommandError, Exit};
 use crate::loaded::{self, Loaded, Purpose};
 use crate::decide;
+use ceptra_flow_core::event::Outcome;
 use ceptra_flow_core::input::Operation;
+use ceptra_flow_core::state::Status;
 use ceptra_flow_report::Liveness;
+use ceptra_flow_state::RunId;
 
 /// Give a run up: stop what runs, then its `finally` steps
 #[derive(Debug, clap::Args)]
