@@ -86,9 +86,9 @@ with = { command = ["true"] }
     let found = desk.say("check wrong.toml --format json").exits(2).json();
     let found = found.as_array().expect("a list");
     let line_of = |part: &str| found.iter().find(|one| one["message"].as_str().unwrap_or("").contains(part)).map(|one| one["line"].clone());
-    assert_eq!(line_of("exce"), Some(json!(8)));
-    assert_eq!(line_of("nobody"), Some(json!(13)));
-    assert_eq!(line_of("timeot"), Some(json!(14)));
+    assert_eq!(line_of("exce"), Some(json!(9)));
+    assert_eq!(line_of("nobody"), Some(json!(14)));
+    assert_eq!(line_of("timeot"), Some(json!(15)));
     assert!(found.iter().any(|one| one["help"].as_str().unwrap_or("").contains("needs = [")), "{found:?}");
     assert!(found.iter().all(|one| !one["help"].as_str().unwrap_or("").is_empty()), "a diagnostic has no help: {found:?}");
     desk.say("run wrong.toml").exits(2);

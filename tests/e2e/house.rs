@@ -48,7 +48,8 @@ fn the_core_links_no_std() {
 #[test]
 fn runbook_and_report_do_no_io() {
     for folder in ["engine/runbook/src", "engine/report/src"] {
-        for file in sources(&root().join(folder)) {
+        let product = sources(&root().join(folder)).into_iter().filter(|file| !file.components().any(|part| part.as_os_str() == "tests"));
+        for file in product {
             let text = fs::read_to_string(&file).unwrap();
             let text = text.split("#[cfg(test)]").next().unwrap_or_default();
             for forbidden in ["std::fs", "std::net", "std::process", "std::io::stdout", "SystemTime::now", "Instant::now"] {

@@ -112,7 +112,7 @@ fn a_full_disk_stops_the_run_and_loses_nothing() {
         .collect();
     desk.runbook("long", &steps);
     // A limit on the size of any file is to SQLite what a full disk is: a write that fails.
-    let line = format!("ulimit -f 600; exec {} run long.toml", env!("CARGO_BIN_EXE_ceptra-flow"));
+    let line = format!("ulimit -f 1400; exec {} run long.toml", env!("CARGO_BIN_EXE_ceptra-flow"));
     let output = desk.command(["unused"]);
     let envs: Vec<_> = output.get_envs().map(|(key, value)| (key.to_owned(), value.map(ToOwned::to_owned))).collect();
     let mut shell = std::process::Command::new("bash");

@@ -24,10 +24,6 @@ type = "exec"
 needs = ["use"]
 on_failure = "continue"
 with = { script = "echo wrong $TOKEN >&2; exit 1", env = { TOKEN = "{{ inputs.token }}" } }
-[steps.keep]
-type = "set"
-needs = ["use"]
-with = { text = "{{ inputs.token }}" }
 "#,
     );
     let run = |line: &str| {
@@ -72,6 +68,14 @@ fn a_secret_may_not_stand_where_others_can_see_it() {
         "[inputs.token]\ntype = \"string\"\nsecret = true\nfrom = { env = \"OPS_TOKEN\" }\n[steps.a]\ntype = \"exec\"\nwith = { command = [\"echo\", \"{{ inputs.token }}\"] }\n",
     );
     desk.say("check seen.toml").exits(2).says("token");
+}
+
+#[test]
+fn a_secret_may_not_be_stored() {
+    let desk = Desk::new();
+    let head = "[inputs.token]\ntype = \"string\"\nsecret = true\nfrom = { env = \"OPS_TOKEN\" }\n";
+    desk.runbook("kept", &format!("{head}[steps.a]\ntype = \"set\"\nwith = {{ text = \"{{{{ inputs.token }}}}\" }}\n"));
+    desk.say("check kept.toml").exits(2).says("token");
 }
 
 #[test]
