@@ -171,13 +171,20 @@ pub fn pre_stop(spec: &Spec, pod: &str, leader: &str, epoch: u64) -> Result<PreS
     if !known(leader) {
         return Err(NoPreStop::UnknownLeader(leader.into()));
     }
-    let fence_epoch = epoch.checked_add(1).ok_or(NoPreStop::LastEpoch(epoch))?;
-    if pod != leader {
-        return Ok(PreStop { transfer_to: None, fence_epoch });
+    if epoch == u64::MAX {
+        return Err(NoPreStop::LastEpoch(epoch));
     }
-    let next = spec.by_ordinal().into_iter().find(|other| other.ready && other.name != pod);
-    let next = next.ok_or_else(|| NoPreStop::NobodyReady(pod.into()))?;
-    Ok(PreStop { transfer_to: Some(next.name.clone()), fence_epoch })
+    match pre_stop_as_released(spec, pod, leader, epoch) {
+        PreStop { transfer_to: None, .. } if pod == leader => Err(NoPreStop::NobodyReady(pod.into())),
+        plan => Ok(plan),
+    }
+}
+
+/// The same as the released `bootstrapper` computes it, whatever it is given.
+pub fn pre_stop_as_released(spec: &Spec, pod: &str, leader: &str, epoch: u64) -> PreStop {
+    let successor = || spec.by_ordinal().into_iter().find(|other| other.ready && other.name != pod);
+    let transfer_to = if pod == leader { successor().map(|next| next.name.clone()) } else { None };
+    PreStop { transfer_to, fence_epoch: epoch.saturating_add(1) }
 }
 
 fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {

@@ -7,6 +7,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +116,19 @@ impl DrPlan {
         reader.finish(plan)
     }
 
+    /// Reads a plan as the released `dr_cutover` does: whatever its types accept, lists for objects included.
+    pub fn parse_as_released(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+
+    /// The rules of the released `dr_cutover`, which lets equal epochs pass.
+    pub fn validate_as_released(&self) -> Result<(), Refusal> {
+        match self.refused_by_dr_cutover() {
+            None | Some(Refusal::EpochKept { .. }) => Ok(()),
+            Some(refusal) => Err(refusal),
+        }
+    }
+
     /// The plan's file: 2-space JSON and a newline.
     pub fn render(&self) -> String {
         pretty(self)
@@ -122,26 +136,32 @@ impl DrPlan {
 
     /// Every rule, `dr_cutover`'s four first and in its order.
     pub fn validate(&self) -> Result<(), Refusal> {
+        if let Some(refusal) = self.refused_by_dr_cutover() {
+            return Err(refusal);
+        }
+        let problems = self.odd_fields();
+        if problems.is_empty() { Ok(()) } else { Err(Refusal::Fields(Problems(problems))) }
+    }
+
+    /// The first of the four rules that is broken.
+    fn refused_by_dr_cutover(&self) -> Option<Refusal> {
         if let Some(group) = self.partition_groups.iter().find(|group| !group.freeze_issued) {
-            return Err(Refusal::NotFrozen(group.group_id.clone()));
+            return Some(Refusal::NotFrozen(group.group_id.clone()));
         }
         let shipped =
             |group: &str| self.wal_shipments.iter().any(|shipment| shipment.group_id == group && shipment.verified);
         if let Some(group) = self.partition_groups.iter().find(|group| !shipped(&group.group_id)) {
-            return Err(Refusal::MissingShipment(group.group_id.clone()));
+            return Some(Refusal::MissingShipment(group.group_id.clone()));
         }
         if self.ingress_routes.is_empty() {
-            return Err(Refusal::NoRoutes);
+            return Some(Refusal::NoRoutes);
         }
         let (target, source_epoch) = (self.target_epoch, self.source_epoch);
-        if target < source_epoch {
-            return Err(Refusal::EpochBehind { target, source_epoch });
+        match target.cmp(&source_epoch) {
+            Ordering::Less => Some(Refusal::EpochBehind { target, source_epoch }),
+            Ordering::Equal => Some(Refusal::EpochKept { target, source_epoch }),
+            Ordering::Greater => None,
         }
-        if target == source_epoch {
-            return Err(Refusal::EpochKept { target, source_epoch });
-        }
-        let problems = self.odd_fields();
-        if problems.is_empty() { Ok(()) } else { Err(Refusal::Fields(Problems(problems))) }
     }
 
     /// The line that `validate` prints, without newline.

@@ -272,19 +272,21 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn both_forms_keep_the_record(term: u64, index: u64, segment: u64, group: bool, timestamp_ms: u64) {
-            let io_mode = if group { IoMode::Group } else { IoMode::Strict };
-            let record = Record { term, index, segment, io_mode, timestamp_ms };
-            prop_assert_eq!(Record::from_bytes(&record.to_bytes()), Ok(record));
-            prop_assert_eq!(read(record.to_line().as_bytes()).records, alloc::vec![record]);
-            prop_assert_eq!(read(&record.to_bytes()).records, alloc::vec![record]);
-        }
+    #![proptest_config(crate::seeded())]
 
-        #[test]
-        fn any_bytes_are_read_up_to_somewhere(bytes: Vec<u8>) {
-            let log = read(&bytes);
-            prop_assert!(log.records.len() * RECORD_LEN <= bytes.len() || log.codec == Codec::Json);
+            #[test]
+            fn both_forms_keep_the_record(term: u64, index: u64, segment: u64, group: bool, timestamp_ms: u64) {
+                let io_mode = if group { IoMode::Group } else { IoMode::Strict };
+                let record = Record { term, index, segment, io_mode, timestamp_ms };
+                prop_assert_eq!(Record::from_bytes(&record.to_bytes()), Ok(record));
+                prop_assert_eq!(read(record.to_line().as_bytes()).records, alloc::vec![record]);
+                prop_assert_eq!(read(&record.to_bytes()).records, alloc::vec![record]);
+            }
+
+            #[test]
+            fn any_bytes_are_read_up_to_somewhere(bytes: Vec<u8>) {
+                let log = read(&bytes);
+                prop_assert!(log.records.len() * RECORD_LEN <= bytes.len() || log.codec == Codec::Json);
+            }
         }
-    }
 }

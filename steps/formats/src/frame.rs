@@ -425,35 +425,37 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn what_is_encoded_is_decoded(term: u64, index: u64, timestamp_ms: u64, metadata: Vec<u8>, payload: Vec<u8>) {
-            let frame = Frame { term, index, timestamp_ms, metadata: &metadata, payload: &payload };
-            let bytes = frame.encode().unwrap();
-            prop_assert_eq!(decode(&bytes), Ok((frame, bytes.len())));
-        }
+    #![proptest_config(crate::seeded())]
 
-        #[test]
-        fn any_bytes_are_decoded_or_refused(bytes: Vec<u8>) {
-            let _ = decode(&bytes);
-            let mut frames = Frames::new(&bytes);
-            while frames.by_ref().count() > 0 && frames.resync() {}
-        }
+            #[test]
+            fn what_is_encoded_is_decoded(term: u64, index: u64, timestamp_ms: u64, metadata: Vec<u8>, payload: Vec<u8>) {
+                let frame = Frame { term, index, timestamp_ms, metadata: &metadata, payload: &payload };
+                let bytes = frame.encode().unwrap();
+                prop_assert_eq!(decode(&bytes), Ok((frame, bytes.len())));
+            }
 
-        #[test]
-        fn a_flipped_bit_behind_the_header_is_seen(payload in proptest::collection::vec(any::<u8>(), 0..40), bit: usize) {
-            let mut bytes = frame(4, &payload);
-            let bits = (bytes.len() - HEADER_LEN) * 8;
-            let bit = HEADER_LEN * 8 + bit % bits;
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            prop_assert!(decode(&bytes).is_err());
-        }
+            #[test]
+            fn any_bytes_are_decoded_or_refused(bytes: Vec<u8>) {
+                let _ = decode(&bytes);
+                let mut frames = Frames::new(&bytes);
+                while frames.by_ref().count() > 0 && frames.resync() {}
+            }
 
-        #[test]
-        fn prefix_sums_agree_with_reading(bytes in proptest::collection::vec(any::<u8>(), 0..20_000), cut: usize) {
-            let cut = cut % (bytes.len() + 1);
-            let mut sums = PrefixSums::new(&bytes);
-            let range = sums.prefix(bytes.len()) ^ crc_shift(sums.prefix(cut), (bytes.len() - cut) as u64);
-            prop_assert_eq!(range, crc32fast::hash(&bytes[cut..]));
+            #[test]
+            fn a_flipped_bit_behind_the_header_is_seen(payload in proptest::collection::vec(any::<u8>(), 0..40), bit: usize) {
+                let mut bytes = frame(4, &payload);
+                let bits = (bytes.len() - HEADER_LEN) * 8;
+                let bit = HEADER_LEN * 8 + bit % bits;
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                prop_assert!(decode(&bytes).is_err());
+            }
+
+            #[test]
+            fn prefix_sums_agree_with_reading(bytes in proptest::collection::vec(any::<u8>(), 0..20_000), cut: usize) {
+                let cut = cut % (bytes.len() + 1);
+                let mut sums = PrefixSums::new(&bytes);
+                let range = sums.prefix(bytes.len()) ^ crc_shift(sums.prefix(cut), (bytes.len() - cut) as u64);
+                prop_assert_eq!(range, crc32fast::hash(&bytes[cut..]));
+            }
         }
-    }
 }

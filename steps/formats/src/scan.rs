@@ -106,7 +106,7 @@ pub fn scan(files: &LogFiles<'_>) -> Report {
     let evidence = evidence::gather(files, &mut findings);
     let log = pieces::read(&segments);
     let first = evidence.base_index.saturating_add(1);
-    let trust = chain::trust(&log, first);
+    let trust = chain::trust(&log, first, &|index| evidence.term_of(index));
     let prefix = good_prefix(&log.pieces, &trust, first);
     report_faults(&log, &segments, &trust, &mut findings);
     evidence.compare_terms(&trust, &mut findings);

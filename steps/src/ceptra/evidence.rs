@@ -64,7 +64,7 @@ pub(super) fn open_all<'v>(
         one => vec![one],
     };
     // An instance that was skipped has no output; what it should have shown is then not shown.
-    let outputs = items.into_iter().map(|item| output_of(item)).filter(|output| !output.is_null());
+    let outputs = items.into_iter().map(output_of).filter(|output| !output.is_null());
     outputs.map(|output| open(cx, kind, field, output)).collect()
 }
 

@@ -54,10 +54,16 @@ impl Trust {
 }
 
 /// Decides which runs of a log that begins at `first` are in their place.
-pub(super) fn trust(log: &Log, first: u64) -> Trust {
+///
+/// `promised_term` tells the term that durable evidence gives an entry. It decides nothing but between two
+/// neighbours of which one must have a flipped term.
+pub(super) fn trust(log: &Log, first: u64, promised_term: &dyn Fn(u64) -> Option<u64>) -> Trust {
     let runs: Vec<Run> = log.runs().copied().collect();
-    let chain =
-        if runs.len() <= SEARCHED_MAX { best_chain(log, &runs, first) } else { greedy_chain(log, &runs, first) };
+    let chain = if runs.len() <= SEARCHED_MAX {
+        best_chain(log, &runs, first, promised_term)
+    } else {
+        greedy_chain(log, &runs, first)
+    };
     let mut trust = Trust { held: chain.clone(), chain, top: 0 };
     for run in &runs {
         if run.count() > 1 && fits(&trust.held, run) {
@@ -70,16 +76,17 @@ pub(super) fn trust(log: &Log, first: u64) -> Trust {
 }
 
 /// The chain with most entries; among equals the one with fewer jumps.
-fn best_chain(log: &Log, runs: &[Run], first: u64) -> Vec<Run> {
+fn best_chain(log: &Log, runs: &[Run], first: u64, promised_term: &dyn Fn(u64) -> Option<u64>) -> Vec<Run> {
     // Score and predecessor of the best chain that ends at each run.
     let mut best: Vec<Option<(u64, Option<usize>)>> = Vec::with_capacity(runs.len());
     for (at, run) in runs.iter().enumerate() {
-        let alone = may_begin(log, run, first).then(|| (score(run, run.first <= first), None));
+        let agrees = promised_term(run.first) == Some(run.term);
+        let alone = may_begin(log, run, first).then(|| (score(run, agrees, run.first <= first), None));
         let linked = (0..at).filter_map(|before| {
             let (so_far, _) = best[before]?;
             let previous = &runs[before];
             may_follow(log, previous, run).then(|| {
-                let adds = score(run, previous.last.checked_add(1) == Some(run.first));
+                let adds = score(run, agrees, previous.last.checked_add(1) == Some(run.first));
                 (so_far.saturating_add(adds), Some(before))
             })
         });
@@ -112,9 +119,9 @@ fn greedy_chain(log: &Log, runs: &[Run], first: u64) -> Vec<Run> {
     chain
 }
 
-/// Two points an entry, one for following without a jump.
-fn score(run: &Run, contiguous: bool) -> u64 {
-    run.count().saturating_mul(2).saturating_add(u64::from(contiguous))
+/// Four points an entry, two for the term that was promised, one for following without a jump.
+fn score(run: &Run, agrees: bool, contiguous: bool) -> u64 {
+    run.count().saturating_mul(4).saturating_add(2 * u64::from(agrees) + u64::from(contiguous))
 }
 
 fn may_begin(log: &Log, run: &Run, first: u64) -> bool {

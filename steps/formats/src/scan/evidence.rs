@@ -1,5 +1,6 @@
 //! What was promised about a log, from the files beside it.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -20,6 +21,8 @@ pub(super) struct Evidence {
     /// Whether a file beside the log shows that there is one.
     pub(super) speaks_for_a_log: bool,
     records: Vec<Record>,
+    /// Index and term of each record, by index; of several for an index the last one counts.
+    terms: Vec<(u64, u64)>,
     durability_file: String,
 }
 
@@ -51,6 +54,8 @@ pub(super) fn gather(files: &LogFiles<'_>, findings: &mut Vec<Finding>) -> Evide
         }
         evidence.promised = evidence.promised.max(log.promised());
         evidence.speaks_for_a_log |= !log.records.is_empty();
+        let by_index: BTreeMap<u64, u64> = log.records.iter().map(|record| (record.index, record.term)).collect();
+        evidence.terms = by_index.into_iter().collect();
         evidence.records = log.records;
         evidence.durability_file = file.name.into();
     }
@@ -62,6 +67,12 @@ pub(super) fn gather(files: &LogFiles<'_>, findings: &mut Vec<Finding>) -> Evide
 }
 
 impl Evidence {
+    /// Term under which an entry was promised.
+    pub(super) fn term_of(&self, index: u64) -> Option<u64> {
+        let at = self.terms.partition_point(|(known, _)| *known < index);
+        self.terms.get(at).filter(|(known, _)| *known == index).map(|(_, term)| *term)
+    }
+
     /// A record whose term is not the entry's: one of the two was changed, and neither says which.
     pub(super) fn compare_terms(&self, trust: &Trust, findings: &mut Vec<Finding>) {
         let differs = |record: &&Record| trust.term_of(record.index).is_some_and(|term| term != record.term);
