@@ -174,7 +174,8 @@ fn chain(error: &CommandError) -> String {
     let mut cause = error.source();
     while let Some(next) = cause {
         let said = next.to_string();
-        if !text.contains(&said) {
+        let said = said.split(" (os error").next().unwrap_or(&said);
+        if !text.contains(said) {
             write!(text, " ({said})").expect("a String takes everything");
         }
         cause = next.source();

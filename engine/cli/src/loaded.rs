@@ -52,11 +52,9 @@ fn newest_open(app: &App, store: &Store) -> Result<RunId, CommandError> {
     }
     let newest = runs.first().cloned().ok_or_else(|| no_runs(app, store))?;
     for run in runs {
-        // A journal that cannot be read is no run to go on with silently, nor a reason not to find others.
-        match Loaded::of(store, &run) {
-            Ok(loaded) if loaded.state.outcome().is_some() => {}
-            Ok(_) => return Ok(run),
-            Err(error) => app.console.warn(&format!("run {run} is passed over: {}", crate::exit::describe(&error).0)),
+        // A journal that cannot be read may be the one that was meant: nobody wants an older run to go on instead.
+        if Loaded::of(store, &run)?.state.outcome().is_none() {
+            return Ok(run);
         }
     }
     Ok(newest)
