@@ -223,4 +223,21 @@ mod tests {
         assert!(text.contains("\"document_type\": \"spec\""));
         assert_eq!(PinManifest::parse(text.as_bytes()).unwrap(), new);
     }
+
+    #[test]
+    fn the_pins_of_this_repository_are_whole_and_agree() {
+        const CEPTRA: &[u8] = include_bytes!("../../../manifests/ceptra_manifest.json");
+        const CONSENSUS_CORE: &[u8] = include_bytes!("../../../manifests/consensus_core_manifest.json");
+        let (ceptra, core) = (PinManifest::parse(CEPTRA).unwrap(), PinManifest::parse(CONSENSUS_CORE).unwrap());
+        assert!(ceptra.missing(Section::Documents, &CEPTRA_DOCUMENTS).is_empty());
+        assert!(core.missing(Section::Documents, &CONSENSUS_CORE_DOCUMENTS).is_empty());
+        assert!(core.missing(Section::Children, &CONSENSUS_CORE_CHILDREN).is_empty());
+        assert_eq!((ceptra.render().as_bytes(), core.render().as_bytes()), (CEPTRA, CONSENSUS_CORE));
+        let child = core.entries().iter().find(|pin| pin.section == Section::Children).unwrap();
+        assert_eq!(check(child, Ok(CEPTRA)), None);
+        let hash = |manifest: &PinManifest| {
+            manifest.entries().iter().find(|pin| pin.name == "clustor_specification").unwrap().sha256.clone()
+        };
+        assert_eq!(hash(&ceptra), hash(&core));
+    }
 }

@@ -1,8 +1,8 @@
 //! The verdict over a whole log: what holds, what is lost, what must come from elsewhere.
 //!
 //! Works on files that were read already and never stops at the first fault. Frames are read one by
-//! one ([`pieces`]); headers are covered by no checksum, so which frames are in their place is
-//! decided by continuity over the whole log ([`chain`]); what was promised comes from
+//! one (`pieces`); headers are covered by no checksum, so which frames are in their place is
+//! decided by continuity over the whole log (`chain`); what was promised comes from
 //! `durability.log` or `commit_index`. Start at [`scan`].
 
 mod chain;
