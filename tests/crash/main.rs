@@ -4,7 +4,7 @@
 //! `CRASH_RUNS` says how many random instants are tried (a few by default), `CRASH_SEED` where they begin.
 
 #[path = "../e2e/support.rs"]
-#[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
+#[expect(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
 mod support;
 
 use rusqlite::Connection;
@@ -12,7 +12,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use support::{Desk, root, said, signal, wait_for};
+#[cfg(feature = "crash-points")]
+use support::said;
+use support::{Desk, root, signal, wait_for};
 
 /// A small run with every effect, whose effects can be counted in the files that it writes.
 const COUNTED: &str = r#"
@@ -131,9 +133,15 @@ fn catastrophic_ended_well(desk: &Desk, undisturbed: &Value) {
 fn killed_after(desk: &Desk, file: &str, pause: Duration) {
     let mut engine = desk.command(["run", file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary can be started");
     let deadline = Instant::now() + pause;
-    wait_for("the instant to kill at", || Instant::now() >= deadline || engine.try_wait().expect("it is ours").is_some());
-    signal(&engine, libc::SIGKILL);
-    engine.wait().expect("it was ours");
+    let mut ended = false;
+    wait_for("the instant to kill at", || {
+        ended = engine.try_wait().expect("it is ours").is_some();
+        ended || Instant::now() >= deadline
+    });
+    if !ended {
+        signal(&engine, libc::SIGKILL);
+        engine.wait().expect("it was ours");
+    }
     let over = desk.say("runs --output json").json();
     if over[0]["outcome"] != "done" {
         resumed(desk, file);

@@ -56,39 +56,135 @@ fn a_lost_region_is_recovered_and_the_judge_agrees() {
     desk.say("audit").exits(0);
 }
 
-/// Runs a runbook that was tampered with; the judge must say `bad`, and the command must not end green.
-#[track_caller]
-fn sabotaged(what: &str, edit: impl FnOnce(String) -> String) -> (Said, Value) {
+/// A recovery by somebody who knows better: the cutover and the route are called by hand, past everything that refuses. Without a
+/// sabotage it does what the shipped runbook does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sabotage {
+    None,
+    NoFence,
+    GroupForgotten,
+    EpochKept,
+    SwitchBeforeCutover,
+    NeverSwitched,
+}
+
+fn by_hand(sabotage: Sabotage) -> String {
+    let tls = r#"tls = { ca = "lab://tls/ca.pem", cert = "lab://tls/operator.pem", key = "lab://tls/operator.key" }"#;
+    let groups = if sabotage == Sabotage::GroupForgotten { r#"["pg-0", "pg-1", "pg-3"]"# } else { r#"["pg-0", "pg-1", "pg-2", "pg-3"]"# };
+    let each = |needs: &str, groups: &str, kind: &str| {
+        format!("type = \"{kind}\"\nneeds = [{needs}]\nfor_each = {groups}\nkey = \"{{{{ item }}}}\"\nwith = {{ group = \"{{{{ item }}}}\" }}\n")
+    };
+    let all = r#"["pg-0", "pg-1", "pg-2", "pg-3"]"#;
+    let freeze = if sabotage == Sabotage::NoFence { "type = \"set\"\n".to_owned() } else { each("", all, "ceptra.freeze") };
+    let target_epoch = if sabotage == Sabotage::EpochKept { 7 } else { 8 };
+    let (cutover_needs, switch_needs) = match sabotage {
+        Sabotage::SwitchBeforeCutover => (r#""switch", "backfill", "restore""#, r#""restore""#),
+        _ => (r#""backfill", "restore""#, r#""cutover""#),
+    };
+    let switch = if sabotage == Sabotage::NeverSwitched {
+        format!("type = \"set\"\nneeds = [{switch_needs}]\n")
+    } else {
+        format!(
+            "type = \"http\"\nneeds = [{switch_needs}]\nfor_each = \"{{{{ target.ingress }}}}\"\nkey = \"{{{{ item.route }}}}\"\nwith = {{ method = \"POST\", url = \"lab://ingress/admin/switch-ingress\", json = {{ idempotency_key = \"{{{{ item.route }}}}\", route = \"{{{{ item.route }}}}\", cluster = \"cluster-b\" }}, {tls} }}\n"
+        )
+    };
+    format!(
+        r#"schema = 1
+[runbook]
+name = "catastrophic"
+title = "By hand"
+
+[steps.freeze]
+{freeze}
+[steps.elect]
+type = "ceptra.elect"
+needs = ["freeze"]
+[steps.promote]
+type = "ceptra.promote_voter"
+needs = ["elect"]
+for_each = "{{{{ steps.elect.output.promote }}}}"
+key = "{{{{ item }}}}"
+max_parallel = 1
+with = {{ member = "{{{{ item }}}}" }}
+[steps.snapshot]
+type = "ceptra.snapshot_verify"
+[steps.restore]
+type = "ceptra.restore_control_plane"
+needs = ["promote", "snapshot"]
+with = {{ snapshot = "{{{{ steps.snapshot.output.snapshot }}}}", content_hash = "{{{{ steps.snapshot.output.content_hash }}}}" }}
+[steps.backfill]
+{backfill}
+[steps.cutover]
+type = "http"
+needs = [{cutover_needs}]
+with = {{ method = "POST", url = "lab://cluster-b.control-plane/admin/advance-epoch", json = {{ idempotency_key = "by-hand", source_epoch = 7, target_epoch = {target_epoch} }}, {tls} }}
+[steps.switch]
+{switch}"#,
+        backfill = each("\"freeze\"", groups, "ceptra.wal_backfill"),
+    )
+}
+
+fn judged_by_hand(sabotage: Sabotage) -> (Said, Value) {
     let desk = Desk::new();
-    let (before, after) = (shipped(), edit(shipped()));
-    assert_ne!(before, after, "the sabotage changed nothing");
-    desk.write("catastrophic.toml", &after);
-    let said = desk.say("run catastrophic.toml --yes");
+    desk.write("by-hand.toml", &by_hand(sabotage));
+    let said = desk.say("run by-hand.toml --output json");
     let verdict = judged(&desk);
-    assert_eq!(verdict["verdict"], "bad", "{what}: the judge saw nothing wrong: {verdict}\n{}", said.all());
-    assert_ne!(said.code, 0, "{what}: green, with the judge red: {}", said.all());
-    assert!(!verdict["problems"].as_array().expect("a list").is_empty());
     desk.say("lab down");
     (said, verdict)
 }
 
-/// Replaces a whole step.
-fn with_step(text: &str, id: &str, table: &str) -> String {
-    let start = text.find(&format!("[steps.{id}]")).unwrap_or_else(|| panic!("no step `{id}`"));
-    let rest = &text[start + 1..];
-    let end = rest.find("\n[").map_or(text.len(), |at| start + 1 + at + 1);
-    format!("{}{table}\n{}", &text[..start], &text[end..])
+/// The run itself ends well, since nothing in it looks; the judge must see it, and the command must not end green.
+#[track_caller]
+fn is_seen(sabotage: Sabotage) -> Value {
+    let (said, verdict) = judged_by_hand(sabotage);
+    assert_eq!(verdict["verdict"], "bad", "the judge saw nothing wrong: {verdict}\n{}", said.all());
+    assert_eq!(said.code, 1, "green, with the judge red: {}", said.all());
+    assert!(!verdict["problems"].as_array().expect("a list").is_empty());
+    verdict
 }
 
 #[test]
-fn without_a_fence_the_judge_sees_stale_appends() {
-    let fake = r#"[steps.freeze]
-type = "set"
-needs = ["declare"]
-for_each = "{{ target.partition_groups }}"
-key = "{{ item.group_id }}"
-with = { group_id = "{{ item.group_id }}", frozen = true, fence_epoch = 8, epoch = 7, replicas = [], unfenced = 0 }
-"#;
-    let (_, verdict) = sabotaged("no freeze", |text| with_step(&text, "freeze", fake));
-    assert!(verdict["stale_epoch_appends"].as_u64().unwrap_or(0) > 0 || verdict["lost_entries"].as_u64().unwrap_or(0) > 0, "{verdict}");
+fn without_a_sabotage_a_recovery_by_hand_is_judged_well() {
+    let (said, verdict) = judged_by_hand(Sabotage::None);
+    assert_eq!(verdict["verdict"], "ok", "{verdict}\n{}", said.all());
+    assert_eq!(said.code, 0, "{}", said.all());
+}
+
+#[test]
+fn without_a_fence_appends_under_the_old_epoch_are_seen() {
+    let verdict = is_seen(Sabotage::NoFence);
+    assert!(verdict["stale_epoch_appends"].as_u64() > Some(0), "{verdict}");
+}
+
+#[test]
+fn a_forgotten_group_is_seen_as_lost_entries() {
+    let verdict = is_seen(Sabotage::GroupForgotten);
+    assert!(verdict["lost_entries"].as_u64() > Some(0), "{verdict}");
+}
+
+#[test]
+fn an_epoch_that_was_kept_is_seen() {
+    is_seen(Sabotage::EpochKept);
+}
+
+#[test]
+fn a_route_that_was_switched_before_the_cutover_is_seen() {
+    is_seen(Sabotage::SwitchBeforeCutover);
+}
+
+#[test]
+fn a_route_that_was_never_switched_is_seen() {
+    let verdict = is_seen(Sabotage::NeverSwitched);
+    assert!(verdict["ingress"].as_object().expect("routes").values().any(|cluster| cluster != "cluster-b"), "{verdict}");
+}
+
+#[test]
+fn evidence_cannot_be_typed() {
+    let desk = Desk::new();
+    let typed = shipped().replace("freezes = \"{{ steps.freeze.items }}\"", "freezes = [{ key = \"pg-0\", status = \"done\", output = { group_id = \"pg-0\", frozen = true, fence_epoch = 8 } }]");
+    assert_ne!(typed, shipped());
+    desk.write("catastrophic.toml", &typed);
+    let said = desk.say("run catastrophic.toml");
+    assert!(said.code == 1 || said.code == 2, "{}", said.all());
+    desk.say("lab down");
 }
