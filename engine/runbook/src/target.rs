@@ -47,7 +47,7 @@ fn read(text: &str, sink: &mut Sink<'_>) -> Option<Target> {
         return None;
     }
     let layout = scan(text, sink);
-    if layout.too_deep {
+    if layout.refused {
         return None;
     }
     if !layout.whole_fits() {

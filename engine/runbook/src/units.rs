@@ -41,31 +41,37 @@ pub fn size_bytes(text: &str) -> Option<u64> {
 }
 
 /// Names that a typed one is compared with; a file may have a hundred thousand.
-const COMPARED_MAX: usize = 5000;
+const COMPARED_MAX: usize = 2000;
 
 /// The name among `known` that was probably meant.
 pub fn closest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if typed.len() > 100 {
         return None;
     }
-    let allowed = (typed.chars().count() / 3).clamp(1, 3);
+    let typed: Vec<char> = typed.to_lowercase().chars().collect();
+    let allowed = (typed.len() / 3).clamp(1, 3);
     known
         .into_iter()
         .take(COMPARED_MAX)
-        .filter(|name| name.len().abs_diff(typed.len()) <= allowed * 4)
-        .map(|name| (distance(&typed.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, _)| *distance <= allowed)
+        .filter_map(|name| Some((distance(&typed, name, allowed)?, name)))
         .min()
         .map(|(_, name)| name)
 }
 
-/// Edits from one text to the other; swapping two neighbours is one.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+/// Edits from one text to the other, swapping two neighbours being one; nothing when there are more than `allowed`.
+fn distance(a: &[char], b: &str, allowed: usize) -> Option<usize> {
+    if b.len() > 4 * (a.len() + allowed) {
+        return None;
+    }
+    let b: Vec<char> = b.chars().map(|c| c.to_ascii_lowercase()).collect();
+    if a.len().abs_diff(b.len()) > allowed {
+        return None;
+    }
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for i in 1..=a.len() {
-        let mut row = vec![i];
+        let mut row = Vec::with_capacity(b.len() + 1);
+        row.push(i);
         for j in 1..=b.len() {
             let changed = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
             let mut best = changed.min(last[j] + 1).min(row[j - 1] + 1);
@@ -74,9 +80,12 @@ fn distance(a: &str, b: &str) -> usize {
             }
             row.push(best);
         }
+        if row.iter().chain(&last).min().is_some_and(|least| *least > allowed) {
+            return None;
+        }
         before = std::mem::replace(&mut last, row);
     }
-    last[b.len()]
+    Some(last[b.len()]).filter(|distance| *distance <= allowed)
 }
 
 /// "did you mean `x`?" or the choices themselves: the start of a help line.

@@ -18,7 +18,7 @@ pub(crate) fn of_file(text: &str, sink: &mut Sink<'_>) -> Vec<InputDecl> {
     }
     let layout: Layout<'_> = scan(text, sink);
     let fits = if layout.unusual { layout.whole_fits() } else { layout.parts_fit() };
-    if layout.too_deep || !fits {
+    if layout.refused || !fits {
         return Vec::new();
     }
     let document = if layout.unusual { Document::whole(text) } else { Document::of(text, layout.head.iter().cloned()) };

@@ -63,7 +63,7 @@ fn compile(job: &Job<'_>, sink: &mut Sink<'_>) -> Option<Plan> {
         return None;
     }
     let layout = scan(text, sink);
-    if layout.too_deep {
+    if layout.refused {
         return None;
     }
     if by_parts(job.way, text, &layout) { parts(job, &layout, sink) } else { whole(job, &layout, sink) }

@@ -14,6 +14,9 @@ pub(crate) const FILE_BYTES_MAX: usize = 64 << 20;
 /// Lexical tokens in what is parsed as one document; about 100 bytes of memory each.
 pub(crate) const DOCUMENT_TOKENS_MAX: usize = 500_000;
 
+/// Steps of a file; five times the largest that anybody has measured.
+pub(crate) const STEPS_MAX: usize = 500_000;
+
 /// Brackets within brackets. Values are walked by recursion.
 pub(crate) const NESTING_MAX: usize = 32;
 

@@ -1,6 +1,6 @@
 //! Finds where each step's tables stand, without building anything.
 
-use super::{DOCUMENT_TOKENS_MAX, KEY_SEGMENTS_MAX, NESTING_MAX};
+use super::{DOCUMENT_TOKENS_MAX, KEY_SEGMENTS_MAX, NESTING_MAX, STEPS_MAX};
 use crate::codes;
 use crate::diagnostic::{Sink, Span};
 use std::collections::HashMap;
@@ -49,8 +49,8 @@ pub(crate) struct Layout<'t> {
     pub(crate) tokens: usize,
     /// Tokens of the longest part.
     pub(crate) part_tokens_max: usize,
-    /// Whether something is nested so deeply that the file may not be parsed at all.
-    pub(crate) too_deep: bool,
+    /// Whether the file may not be parsed at all, for something is nested too deeply or there are too many steps.
+    pub(crate) refused: bool,
 }
 
 /// Where the text after the last header belongs.
@@ -96,7 +96,7 @@ impl<'t> Scanner<'t, '_, '_> {
         let mut depth = 0_usize;
         let mut dots = 0_usize;
         let mut line_start = true;
-        while let Some(token) = lexer.next() {
+        while let Some(token) = lexer.next().filter(|_| !self.layout.refused) {
             let kind = token.kind();
             match kind {
                 TokenKind::Whitespace | TokenKind::Comment => continue,
@@ -148,6 +148,7 @@ impl<'t> Scanner<'t, '_, '_> {
     fn header(&mut self, start: usize, lexer: &mut std::iter::Peekable<toml_parser::lexer::Lexer<'t>>) {
         let mut path: [Option<&'t str>; 2] = [None, None];
         let mut segments = 0;
+        let mut tokens = 0;
         let mut closed = false;
         while let Some(token) = lexer.next_if(|token| !matches!(token.kind(), TokenKind::Newline | TokenKind::Eof)) {
             let span = token.span();
@@ -164,6 +165,7 @@ impl<'t> Scanner<'t, '_, '_> {
                 _ => {}
             }
             self.layout.tokens += 1;
+            tokens += 1;
             if segments > KEY_SEGMENTS_MAX {
                 self.too_deep(span.start()..span.end());
             }
@@ -183,11 +185,15 @@ impl<'t> Scanner<'t, '_, '_> {
             (None, _) => Part::Head,
         };
         self.part_start = start;
-        self.part_tokens = segments;
+        self.part_tokens = tokens;
     }
 
     fn body(&mut self, section: Section, id: &'t str) -> Part {
         let next = self.layout.bodies.len();
+        if next >= STEPS_MAX {
+            self.too_many();
+            return Part::Head;
+        }
         let at = *self.places.entry((section, id)).or_insert(next);
         if at == next {
             self.layout.bodies.push(Body { section, id, first: 0..0, more: Vec::new(), tokens: 0 });
@@ -216,9 +222,20 @@ impl<'t> Scanner<'t, '_, '_> {
         }
     }
 
+    fn too_many(&mut self) {
+        if !self.layout.refused {
+            self.layout.refused = true;
+            self.sink.error_elsewhere(
+                codes::TOO_LARGE,
+                format!("the file has more than {STEPS_MAX} steps"),
+                "use `for_each`, or split it into several runbooks",
+            );
+        }
+    }
+
     fn too_deep(&mut self, at: Range<usize>) {
-        if !self.layout.too_deep {
-            self.layout.too_deep = true;
+        if !self.layout.refused {
+            self.layout.refused = true;
             self.sink.error(
                 codes::TOO_DEEP,
                 Span::new(at),

@@ -123,7 +123,7 @@ proptest! {
 
 #[test]
 fn deep_and_long_things_are_refused_or_read() {
-    let many = 100_000;
+    let many = 30_000;
     let texts = [
         "[".repeat(many),
         "{".repeat(many),
@@ -131,7 +131,7 @@ fn deep_and_long_things_are_refused_or_read() {
         format!("a = {}", "{ a = ".repeat(many)),
         format!("a{} = 1", ".a".repeat(many)),
         format!("[a{}]", ".a".repeat(many)),
-        "[[a.b]]\n".repeat(20_000),
+        "[[a.b]]\n".repeat(10_000),
         "a = 1\n".repeat(many),
         "\"\"\"".repeat(many),
         "'".repeat(many),
@@ -162,7 +162,7 @@ fn deep_and_long_things_are_refused_or_read() {
 #[test]
 fn many_findings_are_bounded() {
     let mut text = around("");
-    for at in 0..30_000 {
+    for at in 0..5_000 {
         text.push_str(&format!(
             "[steps.s{at}]\ntype = \"nope{at}\"\nneeds = [\"t{at}\"]\ntitle = \"{{{{ steps.q{at}.output }}}}\"\n"
         ));
