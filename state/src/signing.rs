@@ -96,6 +96,13 @@ impl Signer {
         self.sign(run, head, Some(digest_of(report)))
     }
 
+    /// The same for a report too large to be held as a value: `sha256` is the digest of its compact JSON without its
+    /// `signature` member, 64 hex digits.
+    #[must_use]
+    pub fn sign_report_digest(&self, run: &RunId, head: Head, sha256: String) -> Signature {
+        self.sign(run, head, Some(sha256))
+    }
+
     fn sign(&self, run: &RunId, head: Head, report_sha256: Option<String>) -> Signature {
         let mut signature = Signature {
             algorithm: ALGORITHM.into(),

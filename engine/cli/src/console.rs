@@ -74,6 +74,13 @@ impl Console {
         to_stdout(text.as_bytes());
     }
 
+    /// A result that is written piece by piece.
+    pub(crate) fn result_with(&self, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        // As in `to_stdout`.
+        let _ = write(&mut out).and_then(|()| out.flush());
+    }
+
     /// A result for a program: one document on one line.
     pub(crate) fn json(&self, value: &impl serde::Serialize) {
         let mut text = serde_json::to_string(value).expect("what is printed has string keys only");

@@ -178,7 +178,7 @@ impl Aftermath<'_> {
     fn conclude(self, writers: Writers, ended: Result<Ended, ceptra_flow_local::DriveError>) -> Result<Exit, CommandError> {
         writers.finish(self.app);
         match ended {
-            Ok(ended) => self.tell(&ended),
+            Ok(ended) => self.tell(ended),
             Err(error) => Err(self.failed(error.into())),
         }
     }
@@ -193,30 +193,49 @@ impl Aftermath<'_> {
         error
     }
 
-    fn tell(&self, ended: &Ended) -> Result<Exit, CommandError> {
+    fn tell(&self, ended: Ended) -> Result<Exit, CommandError> {
         let verdict = match (ended.standing, &self.lab) {
             (Standing::Ended(_), Some(dir)) => Some(self.judge(dir)),
             _ => None,
         };
-        let report = match reports::write_beside(self.app, &self.store, &self.run) {
-            Ok(path) => Some(path.display().to_string()),
-            Err(error) => {
-                self.app.console.warn(&format!("the report could not be written: {}; `{}` makes it again", exit::describe(&error).0, self.app.commands(self.run.as_str()).report()));
-                None
-            }
-        };
-        let exit = exit_of(ended.standing, verdict.as_ref());
-        self.say_ending(ended, report.as_deref(), verdict.as_ref());
+        let Ended { standing, state } = ended;
+        let runbook = state.plan().runbook.name.clone();
+        let path = (state.plan().steps.len() <= reports::STEPS_MAX).then(|| reports::path(&self.store, &self.run).display().to_string());
+        let ending = self.ending(&state, path.as_deref());
+        // The report folds the journal once more: two folds of a long run need not be in memory at once.
+        drop(state);
+        let report = path.filter(|_| self.write_report());
+        self.say_ending(&ending, standing, verdict.as_ref());
+        let exit = exit_of(standing, verdict.as_ref());
         if self.app.console.is_json() {
             self.app.console.json(&json!({
                 "run": self.run.as_str(),
-                "runbook": ended.state.plan().runbook.name,
-                "outcome": outcome_of(ended.standing).as_str(),
+                "runbook": runbook,
+                "outcome": outcome_of(standing).as_str(),
                 "exit": exit.code(),
                 "report": report,
             }));
         }
         Ok(exit)
+    }
+
+    fn write_report(&self) -> bool {
+        let written = reports::write_beside(self.app, &self.store, &self.run);
+        if let Err(error) = &written {
+            let again = self.app.commands(self.run.as_str()).report();
+            self.app.console.warn(&format!("the report could not be written: {}; `{again}` makes it again", exit::describe(error).0));
+        }
+        written.is_ok()
+    }
+
+    fn ending(&self, state: &RunState, report: Option<&str>) -> String {
+        let commands = self.app.commands(self.run.as_str());
+        let blobs = self.store.read_run(&self.run).map(|reader| reader.blobs());
+        let read = |blob: &_| reports::blob_reader(blobs.as_ref().ok()?.clone())(blob);
+        let ending = Ending { state, liveness: Liveness::Idle, now: now(), commands: &commands, report, blobs: &read };
+        let mut text = String::new();
+        ending.write(&mut text).expect("a String takes everything");
+        text
     }
 
     /// What the lab's own records say of the run. A judge that cannot tell says nothing good.
@@ -226,22 +245,15 @@ impl Aftermath<'_> {
         verdict
     }
 
-    fn say_ending(&self, ended: &Ended, report: Option<&str>, verdict: Option<&Result<Verdict, CommandError>>) {
-        let commands = self.app.commands(self.run.as_str());
-        let blobs = self.store.read_run(&self.run).map(|reader| reader.blobs());
-        let read = |blob: &_| reports::blob_reader(blobs.as_ref().ok()?.clone())(blob);
-        let ending = Ending { state: &ended.state, liveness: Liveness::Idle, now: now(), commands: &commands, report, blobs: &read };
-        let mut text = String::new();
-        ending.write(&mut text).expect("a String takes everything");
-        let text = text.trim_end();
-        if !text.is_empty() {
-            self.app.console.say(text);
+    fn say_ending(&self, ending: &str, standing: Standing, verdict: Option<&Result<Verdict, CommandError>>) {
+        if !ending.trim_end().is_empty() {
+            self.app.console.say(ending.trim_end());
         }
         match verdict {
             None => {}
             Some(Ok(verdict)) => {
                 self.app.console.say(rehearsal::verdict_text(verdict).trim_end());
-                if verdict.verdict == Word::Bad && ended.standing == Standing::Ended(Outcome::Done) {
+                if verdict.verdict == Word::Bad && standing == Standing::Ended(Outcome::Done) {
                     self.app.console.warn(
                         "THE RUN SAYS DONE, THE JUDGE SAYS BAD: this runbook reports a recovery that did not happen. \
                          The world is as the judge says; mend the runbook (what it does not fence, verify or wait for) before anybody relies on it",

@@ -2,7 +2,7 @@
 
 use crate::exit::{CommandError, Exit};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::Path;
 
 /// A file larger than any that is accepted is not read to its end: it may have none.
@@ -45,20 +45,28 @@ pub(crate) fn shown(path: &Path, here: &Path) -> String {
 
 /// Writes a file that the person asked for; what is there is replaced as a whole.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), CommandError> {
-    replace(path, text.as_bytes()).map_err(|error| cannot("write", path, &error))
+    write_with(path, |out| out.write_all(text.as_bytes()))
+}
+
+/// The same for what is written piece by piece.
+pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
+    replace_with(path, write).map_err(|error| cannot("write", path, &error))
 }
 
 /// Puts a file in its place: complete, or not at all.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     if !path.is_file() && path.exists() {
         // A pipe or a device takes bytes and nothing else.
-        return File::options().write(true).open(path)?.write_all(bytes);
+        let mut out = BufWriter::new(File::options().write(true).open(path)?);
+        write(&mut out)?;
+        return out.flush();
     }
     let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?.to_string_lossy().into_owned();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
+    let written = File::create(&temporary).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     });
     let placed = written.and_then(|()| std::fs::rename(&temporary, path));
     if placed.is_err() {

@@ -2,10 +2,10 @@
 
 use crate::app::App;
 use crate::args::RunArg;
-use crate::console::pretty;
 use crate::exit::{CommandError, Exit};
 use crate::loaded::{self, Purpose};
 use crate::{files, reports};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Print the incident report of a run
@@ -35,14 +35,14 @@ pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     }
     let store = app.store()?;
     let run = loaded::find(app, &store, args.run.run.as_deref(), Purpose::Look)?;
-    let signed = reports::make(&store, &run)?;
-    let text = match format {
-        Format::Json => format!("{}\n", pretty(&signed.document)),
-        Format::Markdown | Format::Html => reports::markdown(app, &signed.report),
+    let report = reports::make(&store, &run)?;
+    let write = |out: &mut dyn Write| match format {
+        Format::Json => reports::write_json(&report, out),
+        Format::Markdown | Format::Html => reports::write_markdown(app, &report, out),
     };
     match &args.out {
-        Some(path) => files::write(path, &text)?,
-        None => app.console.result(&text),
+        Some(path) => files::write_with(path, write)?,
+        None => app.console.result_with(write),
     }
     Ok(Exit::Done)
 }
