@@ -5,7 +5,7 @@ use super::reads::{self, Parts, Reads};
 use super::scope::{Fixed, Parsed, Scope, object};
 use super::template::is_template;
 use ceptra_flow_core::event::Item;
-use ceptra_flow_core::state::{Instance, RunState};
+use ceptra_flow_core::state::{Instance, RunState, Status};
 use ceptra_flow_core::{BlobRef, Expressions, Json, Name, Output, Place, Plan, Prompt, StepIx};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -159,7 +159,8 @@ impl Evaluator {
         fields.insert("attempts".to_owned(), Value::from(instances.iter().map(|one| one.attempts).max().unwrap_or(0)));
         fields.insert("duration".to_owned(), seconds(instances));
         if parts.output {
-            let output = if many && !instances.is_empty() {
+            // A step that was skipped has no instances either; its output is null, not an empty list.
+            let output = if many && state.is_expanded(step) && state.status(step) != Status::Skipped {
                 Value::Array(instances.iter().map(|one| self.output(one)).collect::<Result<_, _>>()?)
             } else {
                 instances.first().map_or(Ok(Value::Null), |one| self.output(one))?
@@ -227,7 +228,7 @@ fn signature(state: &RunState, reads: &Reads) -> u64 {
                 None => 0_u8.hash(&mut hasher),
             }
         }
-        step.hash(&mut hasher);
+        (step, state.is_expanded(step), state.status(step)).hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -35,7 +35,7 @@ pub(crate) fn approval(known: &mut Known<'_>, sink: &mut Sink<'_>, fields: Field
             }
             "choices" => {
                 approval.choices = node.strings(sink, "texts").into_iter().map(|(text, _)| text.to_owned()).collect();
-                if approval.choices.is_empty() && !sink.failed() {
+                if matches!(node.value(), toml::de::DeValue::Array(list) if list.is_empty()) {
                     node.bad_value(
                         sink,
                         "`choices` is empty, so nothing could be answered",

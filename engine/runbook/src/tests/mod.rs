@@ -33,6 +33,24 @@ replicas = ["n0"]
 kubernetes = {}
 "#;
 
+#[test]
+fn findings_as_json_have_lines_and_columns() {
+    let text = around("[steps.ü]\ntype = \"set\"\ntitel = 1\n");
+    let found = compile(&text).1;
+    let json = serde_json::to_value(crate::diagnostic::to_json(&found[2], &text)).unwrap();
+    let expected = serde_json::json!({
+        "code": "CF0010",
+        "severity": "error",
+        "message": "the step `ü` has no key `titel`",
+        "file": "x.toml",
+        "line": 7,
+        "column": 1,
+        "help": "did you mean `title`?",
+        "labels": [{"line": 7, "column": 1, "end_line": 7, "end_column": 6, "text": "not known here"}],
+    });
+    assert_eq!(json, expected, "{found:?}");
+}
+
 fn target() -> Target {
     let (target, found) = Target::parse(&Source { name: "lab.toml", text: TARGET });
     assert_eq!(found, []);

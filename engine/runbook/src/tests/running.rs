@@ -31,13 +31,16 @@ type = "exec"
 with = { command = ["big"], env = { T = "{{ inputs.token }}" }, parse = "json" }
 [steps.none]
 type = "set"
+[steps.zero]
+type = "set"
+for_each = []
 [steps.use]
 type = "set"
-needs = ["freeze", "big", "none"]
+needs = ["freeze", "big", "none", "zero"]
 when = "steps.freeze.output.all(one, one.epoch == 7) && steps.none.output == null"
 for_each = "{{ steps.freeze.items }}"
 key = "{{ item.key }}-{{ index }}"
-with = { run = "{{ run.id }} {{ run.epoch }} {{ run.started_at }} {{ run.dir }}", epochs = "{{ steps.freeze.output }}", status = "{{ steps.none.status }}", big = "{{ steps.big.output.words | size }}", time = "{{ steps.big.duration }}", attempts = "{{ steps.big.attempts }}" }
+with = { run = "{{ run.id }} {{ run.epoch }} {{ run.started_at }} {{ run.dir }}", epochs = "{{ steps.freeze.output }}", status = "{{ steps.none.status }}", big = "{{ steps.big.output.words | size }}", time = "{{ steps.big.duration }}", attempts = "{{ steps.big.attempts }}", zero = "{{ steps.zero.output }}", items = "{{ steps.zero.items | size }}" }
 [steps.go]
 type = "approval"
 needs = ["use"]
@@ -76,6 +79,7 @@ fn state(plan: &Plan) -> RunState {
         }),
         Event::from(EpochOpened { by, engine, go_on: false }),
         Event::from(StepExpanded { step: Name::from("freeze"), items: vec![group("pg-0"), group("pg-1")] }),
+        Event::from(StepExpanded { step: Name::from("zero"), items: Vec::new() }),
         Event::from(StepSkipped { step: Name::from("none"), key: None, reason: "x".into() }),
     ];
     events.extend(done("freeze", Some("pg-0"), json(json!({"epoch": 7, "replicas": []}))));
@@ -135,6 +139,8 @@ fn parameters_are_rendered_over_the_state() {
             "big": 3,
             "time": 0.25,
             "attempts": 1,
+            "zero": [],
+            "items": 0,
         }))
     );
     assert_eq!(with(&evaluator, at(&plan, &state, "tell", 0)), Ok(json!({"text": "x: failed"})));
