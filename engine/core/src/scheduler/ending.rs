@@ -45,7 +45,11 @@ impl Turn<'_> {
         let gives_up = self.state().cancelled().is_some() || self.state().is_halted();
         if gives_up {
             self.abandon_retries();
-            if self.state().cancelled().is_none() && (self.someone(Status::Unknown) || self.wanted_undo().is_some()) {
+            if self.wanted_undo().is_some() {
+                // It begins in this very turn, or when the pause ends.
+                return !self.state().is_paused();
+            }
+            if self.state().cancelled().is_none() && self.someone(Status::Unknown) {
                 return false;
             }
             self.clear_waiting();

@@ -17,13 +17,13 @@ impl Turn<'_> {
             return;
         }
         loop {
+            // A step may fail as it is entered, and that may stop the run.
+            while self.may_start()
+                && let Some(step) = self.scheduler.unlocked.pop_front()
+            {
+                self.enter(step);
+            }
             if self.may_start() {
-                while let Some(step) = self.scheduler.unlocked.pop_front() {
-                    self.enter(step);
-                    if !self.may_start() {
-                        break;
-                    }
-                }
                 self.start_ready();
             }
             self.advance_undo();

@@ -116,10 +116,13 @@ impl Turn<'_> {
         }
         if self.scheduler.undo_plan.levels.is_none() {
             // What is in flight or in doubt may yet turn out to be done, and is then reversed as well.
-            if !self.scheduler.in_flight.is_empty() || self.someone(Status::Unknown) {
+            if !self.scheduler.in_flight.is_empty() {
                 return;
             }
             self.abandon_retries();
+            if self.someone(Status::Unknown) {
+                return;
+            }
             self.clear_waiting();
             self.plan_undo();
         }

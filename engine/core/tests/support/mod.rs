@@ -10,7 +10,9 @@ use ceptra_flow_core::event::{Item, RunStarted};
 use ceptra_flow_core::input::{Actor, Engine, Failure, Left};
 use ceptra_flow_core::{Expressions, Json, Name, Output, Place, Plan, Prompt};
 pub(crate) use notation::plan;
-pub(crate) use show::{attempt, command, record};
+pub(crate) use show::record;
+#[allow(unused_imports, reason = "each test binary uses its own part")]
+pub(crate) use show::{attempt, command};
 
 /// Expressions that say what the plan's own text says: `true`, `false`, `error`, a list of keys.
 pub(crate) struct Table;
