@@ -75,7 +75,8 @@ fn counted() -> Desk {
 
 fn catastrophic() -> Desk {
     let desk = Desk::new();
-    let text = std::fs::read_to_string(root().join("runbooks/catastrophic.toml")).expect("the runbook is in the repository");
+    let text =
+        std::fs::read_to_string(root().join("runbooks/catastrophic.toml")).expect("the runbook is in the repository");
     desk.write("catastrophic.toml", &text);
     desk
 }
@@ -90,8 +91,11 @@ fn resumed(desk: &Desk, file: &str) {
 /// What must hold of every journal, however often its engine was killed.
 fn no_step_ran_again(desk: &Desk) {
     let journal = Connection::open(desk.run_dir().join("journal.db")).expect("the journal is there");
-    let mut events = journal.prepare("SELECT kind, step, payload FROM events ORDER BY seq").expect("the journal has its table");
-    let rows = events.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?)));
+    let mut events =
+        journal.prepare("SELECT kind, step, payload FROM events ORDER BY seq").expect("the journal has its table");
+    let rows = events.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?))
+    });
     let mut done: BTreeMap<String, usize> = BTreeMap::new();
     for row in rows.expect("the journal can be read") {
         let (kind, step, payload) = row.expect("rows can be read");
@@ -118,7 +122,12 @@ fn counted_ended_well(desk: &Desk) {
 /// The report without what differs between two runs of the same: times, ids, numbers of events and ports.
 fn comparable(desk: &Desk) -> Value {
     let report = desk.say("report --format json").exits(0).json();
-    let steps: Vec<Value> = report["steps"].as_array().expect("steps").iter().map(|step| serde_json::json!([step["id"], step["key"], step["status"]])).collect();
+    let steps: Vec<Value> = report["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .map(|step| serde_json::json!([step["id"], step["key"], step["status"]]))
+        .collect();
     serde_json::json!({ "verdict": report["verdict"], "steps": steps, "cutover": report["cutover"] })
 }
 
@@ -131,7 +140,12 @@ fn catastrophic_ended_well(desk: &Desk, undisturbed: &Value) {
 
 /// Starts a run, kills its engine after a pause, resumes.
 fn killed_after(desk: &Desk, file: &str, pause: Duration) {
-    let mut engine = desk.command(["run", file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary can be started");
+    let mut engine = desk
+        .command(["run", file])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary can be started");
     let deadline = Instant::now() + pause;
     let mut ended = false;
     wait_for("the instant to kill at", || {
@@ -169,7 +183,8 @@ fn killed_at_random_instants_the_recovery_of_a_region_comes_to_the_same_end() {
     let undisturbed = comparable(&desk);
     let mut state = seed();
     for run in 0..runs() {
-        let pause = Duration::from_micros(random(&mut state) % u64::try_from(usual.as_micros()).expect("a run is short"));
+        let pause =
+            Duration::from_micros(random(&mut state) % u64::try_from(usual.as_micros()).expect("a run is short"));
         println!("CRASH_SEED={} recovery {run}: killed after {pause:?} of about {usual:?}", seed());
         let desk = catastrophic();
         killed_after(&desk, "catastrophic.toml", pause);
@@ -185,7 +200,10 @@ fn killed_at_every_write(make: fn() -> Desk, file: &str, ended_well: &dyn Fn(&De
         for write in 1.. {
             let desk = make();
             let mut command = desk.command(["run", file]);
-            let output = command.env("CEPTRA_FLOW_TEST_CRASH_AT", format!("{write}:{when}")).output().expect("the binary can be started");
+            let output = command
+                .env("CEPTRA_FLOW_TEST_CRASH_AT", format!("{write}:{when}"))
+                .output()
+                .expect("the binary can be started");
             let crashed = said(output);
             if crashed.code == 0 {
                 println!("{file}: killed {when} each of {} writes", write - 1);

@@ -26,7 +26,10 @@ fn without_a_terminal_the_run_parks_and_goes_on_after_approve() {
     let run = last["run"].as_str().unwrap().to_owned();
     let shown = desk.show();
     assert_eq!(shown["outcome"], "parked");
-    assert_eq!(shown["questions"], json!([{ "kind": "approval", "step": "go", "key": null, "prompt": "Go on with ask?" }]));
+    assert_eq!(
+        shown["questions"],
+        json!([{ "kind": "approval", "step": "go", "key": null, "prompt": "Go on with ask?" }])
+    );
     desk.say("resume").exits(3);
     desk.flow(["approve", &run, "go", "--reason", "looks right"]).exits(0);
     desk.say("resume").exits(0);
@@ -60,7 +63,10 @@ fn yes_grants_as_the_person_running() {
 #[test]
 fn two_different_people_who_did_not_start_it() {
     let mut desk = Desk::new();
-    desk.runbook("two", "[steps.go]\ntype = \"approval\"\nwith = { prompt = \"Sure?\", approvers = 2, not_initiator = true }\n");
+    desk.runbook(
+        "two",
+        "[steps.go]\ntype = \"approval\"\nwith = { prompt = \"Sure?\", approvers = 2, not_initiator = true }\n",
+    );
     let run = desk.say("run two.toml --output json").exits(3).json()["run"].as_str().unwrap().to_owned();
     desk.flow(["approve", &run, "go"]).exits(2).says("started this run");
     desk.as_user("bob", |desk| desk.flow(["approve", &run, "go"]).exits(0));

@@ -30,7 +30,8 @@ fn a_run_ends_with_its_report() {
     assert_eq!(last["exit"], 0);
     assert_eq!(last["runbook"], "chain");
     let report = last["report"].as_str().expect("the report has a path").to_owned();
-    let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(report).expect("it is there")).expect("it is JSON");
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(report).expect("it is there")).expect("it is JSON");
     assert_eq!(report["verdict"], "done");
     assert_eq!(desk.count("trace", "hello"), 1);
     let shown = desk.show();
@@ -85,12 +86,17 @@ with = { command = ["true"] }
     );
     let found = desk.say("check wrong.toml --format json").exits(2).json();
     let found = found.as_array().expect("a list");
-    let line_of = |part: &str| found.iter().find(|one| one["message"].as_str().unwrap_or("").contains(part)).map(|one| one["line"].clone());
+    let line_of = |part: &str| {
+        found.iter().find(|one| one["message"].as_str().unwrap_or("").contains(part)).map(|one| one["line"].clone())
+    };
     assert_eq!(line_of("exce"), Some(json!(9)));
     assert_eq!(line_of("nobody"), Some(json!(14)));
     assert_eq!(line_of("timeot"), Some(json!(15)));
     assert!(found.iter().any(|one| one["help"].as_str().unwrap_or("").contains("needs = [")), "{found:?}");
-    assert!(found.iter().all(|one| !one["help"].as_str().unwrap_or("").is_empty()), "a diagnostic has no help: {found:?}");
+    assert!(
+        found.iter().all(|one| !one["help"].as_str().unwrap_or("").is_empty()),
+        "a diagnostic has no help: {found:?}"
+    );
     desk.say("run wrong.toml").exits(2);
     assert!(!desk.state().exists());
 }
@@ -205,7 +211,10 @@ with = { was = "{{ steps.a.status }}" }
 #[test]
 fn bad_input_is_refused_before_anything_starts() {
     let desk = Desk::new();
-    desk.runbook("inputs", "[inputs.n]\ntype = \"integer\"\nminimum = 2\n[steps.a]\ntype = \"set\"\nwith = { n = \"{{ inputs.n }}\" }\n");
+    desk.runbook(
+        "inputs",
+        "[inputs.n]\ntype = \"integer\"\nminimum = 2\n[steps.a]\ntype = \"set\"\nwith = { n = \"{{ inputs.n }}\" }\n",
+    );
     desk.say("run inputs.toml").exits(2).says("n");
     desk.say("run inputs.toml --set n=one").exits(2).says("integer");
     desk.say("run inputs.toml --set n=1").exits(2).says("2");
@@ -221,7 +230,10 @@ fn bad_input_is_refused_before_anything_starts() {
 #[test]
 fn logs_hold_what_a_step_printed() {
     let desk = Desk::new();
-    desk.runbook("talk", "[steps.a]\ntype = \"exec\"\nwith = { command = [\"sh\", \"-c\", \"echo out; echo err >&2\"] }\n");
+    desk.runbook(
+        "talk",
+        "[steps.a]\ntype = \"exec\"\nwith = { command = [\"sh\", \"-c\", \"echo out; echo err >&2\"] }\n",
+    );
     desk.say("run talk.toml").exits(0);
     let run = desk.show()["run"].as_str().unwrap().to_owned();
     desk.say(&format!("logs {run} a")).exits(0).says("out").says("err");

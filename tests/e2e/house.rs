@@ -22,7 +22,8 @@ const CRATES: [(&str, &str, u8); 9] = [
 fn crates_depend_only_downwards() {
     let layers: BTreeMap<&str, u8> = CRATES.iter().map(|(name, _, layer)| (*name, *layer)).collect();
     for (name, folder, layer) in CRATES {
-        let manifest: toml::Table = toml::from_str(&fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap()).unwrap();
+        let manifest: toml::Table =
+            toml::from_str(&fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap()).unwrap();
         assert_eq!(manifest["package"]["name"].as_str(), Some(name), "{folder}");
         for dependency in manifest["dependencies"].as_table().unwrap().keys() {
             if let Some(below) = layers.get(dependency.as_str()) {
@@ -48,11 +49,15 @@ fn the_core_links_no_std() {
 #[test]
 fn runbook_and_report_do_no_io() {
     for folder in ["engine/runbook/src", "engine/report/src"] {
-        let product = sources(&root().join(folder)).into_iter().filter(|file| !file.components().any(|part| part.as_os_str() == "tests"));
+        let product = sources(&root().join(folder))
+            .into_iter()
+            .filter(|file| !file.components().any(|part| part.as_os_str() == "tests"));
         for file in product {
             let text = fs::read_to_string(&file).unwrap();
             let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-            for forbidden in ["std::fs", "std::net", "std::process", "std::io::stdout", "SystemTime::now", "Instant::now"] {
+            for forbidden in
+                ["std::fs", "std::net", "std::process", "std::io::stdout", "SystemTime::now", "Instant::now"]
+            {
                 assert!(!text.contains(forbidden), "{} uses {forbidden}", file.display());
             }
         }
@@ -62,7 +67,8 @@ fn runbook_and_report_do_no_io() {
 #[test]
 fn every_error_code_has_a_page_and_every_page_a_code() {
     let known = fs::read_to_string(root().join("engine/runbook/src/codes.rs")).unwrap();
-    let is_code = |text: &str| text.len() == 6 && text.starts_with("CF") && text[2..].bytes().all(|byte| byte.is_ascii_digit());
+    let is_code =
+        |text: &str| text.len() == 6 && text.starts_with("CF") && text[2..].bytes().all(|byte| byte.is_ascii_digit());
     let codes: Vec<&str> = known.split(|at: char| !at.is_ascii_alphanumeric()).filter(|word| is_code(word)).collect();
     assert!(codes.len() > 20);
     for code in &codes {

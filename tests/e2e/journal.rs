@@ -51,7 +51,9 @@ fn audit_names_a_dropped_event() {
 
 #[test]
 fn audit_names_swapped_events() {
-    let desk = tampered("UPDATE events SET seq = 1000 WHERE seq = 4; UPDATE events SET seq = 4 WHERE seq = 5; UPDATE events SET seq = 5 WHERE seq = 1000");
+    let desk = tampered(
+        "UPDATE events SET seq = 1000 WHERE seq = 4; UPDATE events SET seq = 4 WHERE seq = 5; UPDATE events SET seq = 5 WHERE seq = 1000",
+    );
     desk.say("audit").exits(1).says("4");
 }
 
@@ -96,7 +98,11 @@ fn an_unwritable_state_directory_is_exit_5() {
     fs::set_permissions(desk.state(), fs::Permissions::from_mode(0o500)).unwrap();
     // Root may write anywhere, so for root the directory is one that nobody can write to.
     // SAFETY: asks who runs the test; changes nothing.
-    let store = if unsafe { libc::geteuid() } == 0 { "/proc/ceptra-flow-state".into() } else { desk.state().display().to_string() };
+    let store = if unsafe { libc::geteuid() } == 0 {
+        "/proc/ceptra-flow-state".into()
+    } else {
+        desk.state().display().to_string()
+    };
     desk.flow(["run", "one.toml", "--state", &store]).exits(5);
     assert_eq!(desk.read("trace"), "");
 }
@@ -107,7 +113,10 @@ fn a_full_disk_stops_the_run_and_loses_nothing() {
     let steps: String = (0..400)
         .map(|at| {
             let needs = if at == 0 { String::new() } else { format!("needs = [\"s{}\"]\n", at - 1) };
-            format!("[steps.s{at}]\ntype = \"set\"\neffect = \"idempotent\"\n{needs}with = {{ text = \"{}\" }}\n", "x".repeat(2000))
+            format!(
+                "[steps.s{at}]\ntype = \"set\"\neffect = \"idempotent\"\n{needs}with = {{ text = \"{}\" }}\n",
+                "x".repeat(2000)
+            )
         })
         .collect();
     desk.runbook("long", &steps);

@@ -3,6 +3,7 @@
 mod approvals;
 mod basics;
 mod doubt;
+mod guard;
 mod house;
 mod journal;
 mod rehearsal;

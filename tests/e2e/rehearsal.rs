@@ -38,14 +38,17 @@ fn a_lost_region_is_recovered_and_the_judge_agrees() {
         assert_eq!(cluster, "cluster-b");
     }
     assert!(verdict["ready_ratio"].as_f64().expect("a number") >= 0.99);
-    let report: Value = serde_json::from_str(&fs::read_to_string(last["report"].as_str().expect("a path")).expect("it is there")).expect("it is JSON");
+    let report: Value =
+        serde_json::from_str(&fs::read_to_string(last["report"].as_str().expect("a path")).expect("it is there"))
+            .expect("it is JSON");
     assert_eq!(report["verdict"], "done");
     assert_eq!(report["rto"], 1800.0);
     assert!(report["measured"].as_f64().expect("a number") > 0.0);
     assert_eq!(report["approvals"].as_array().map(Vec::len), Some(2));
     let cutover = serde_json::to_string_pretty(&report["cutover"]).expect("it is JSON") + "\n";
     let groups = ["pg-0", "pg-1", "pg-2", "pg-3"].map(|group| format!("    \"{group}\"")).join(",\n");
-    let routes: Vec<String> = verdict["ingress"].as_object().unwrap().keys().map(|route| format!("    \"{route}\"")).collect();
+    let routes: Vec<String> =
+        verdict["ingress"].as_object().unwrap().keys().map(|route| format!("    \"{route}\"")).collect();
     let expected = format!(
         "{{\n  \"primary_cluster\": \"cluster-a\",\n  \"dr_cluster\": \"cluster-b\",\n  \"fenced_groups\": [\n{groups}\n  ],\n  \"verified_shipments\": [\n{groups}\n  ],\n  \"ingress_rerouted\": [\n{}\n  ],\n  \"reconciled_epoch\": 8\n}}\n",
         routes.join(",\n")
@@ -70,12 +73,19 @@ enum Sabotage {
 
 fn by_hand(sabotage: Sabotage) -> String {
     let tls = r#"tls = { ca = "lab://tls/ca.pem", cert = "lab://tls/operator.pem", key = "lab://tls/operator.key" }"#;
-    let groups = if sabotage == Sabotage::GroupForgotten { r#"["pg-0", "pg-1", "pg-3"]"# } else { r#"["pg-0", "pg-1", "pg-2", "pg-3"]"# };
+    let groups = if sabotage == Sabotage::GroupForgotten {
+        r#"["pg-0", "pg-1", "pg-3"]"#
+    } else {
+        r#"["pg-0", "pg-1", "pg-2", "pg-3"]"#
+    };
     let each = |needs: &str, groups: &str, kind: &str| {
-        format!("type = \"{kind}\"\nneeds = [{needs}]\nfor_each = {groups}\nkey = \"{{{{ item }}}}\"\nwith = {{ group = \"{{{{ item }}}}\" }}\n")
+        format!(
+            "type = \"{kind}\"\nneeds = [{needs}]\nfor_each = {groups}\nkey = \"{{{{ item }}}}\"\nwith = {{ group = \"{{{{ item }}}}\" }}\n"
+        )
     };
     let all = r#"["pg-0", "pg-1", "pg-2", "pg-3"]"#;
-    let freeze = if sabotage == Sabotage::NoFence { "type = \"set\"\n".to_owned() } else { each("", all, "ceptra.freeze") };
+    let freeze =
+        if sabotage == Sabotage::NoFence { "type = \"set\"\n".to_owned() } else { each("", all, "ceptra.freeze") };
     let target_epoch = if sabotage == Sabotage::EpochKept { 7 } else { 8 };
     let (cutover_needs, switch_needs) = match sabotage {
         Sabotage::SwitchBeforeCutover => (r#""switch", "backfill", "restore""#, r#""restore""#),
@@ -175,7 +185,10 @@ fn a_route_that_was_switched_before_the_cutover_is_seen() {
 #[test]
 fn a_route_that_was_never_switched_is_seen() {
     let verdict = is_seen(Sabotage::NeverSwitched);
-    assert!(verdict["ingress"].as_object().expect("routes").values().any(|cluster| cluster != "cluster-b"), "{verdict}");
+    assert!(
+        verdict["ingress"].as_object().expect("routes").values().any(|cluster| cluster != "cluster-b"),
+        "{verdict}"
+    );
 }
 
 #[test]

@@ -34,7 +34,9 @@ with = { script = "echo wrong $TOKEN >&2; exit 1", env = { TOKEN = "{{ inputs.to
     shown += &run("plan hidden.toml --format json").exits(0).all();
     shown += &run("run hidden.toml --events events.jsonl --output json").exits(1).all();
     assert_eq!(desk.read("trace").trim(), SECRET.len().to_string());
-    for line in ["show --output json", "show", "report --format json", "report --format markdown", "runs", "audit", "doctor"] {
+    for line in
+        ["show --output json", "show", "report --format json", "report --format markdown", "runs", "audit", "doctor"]
+    {
         shown += &run(line).all();
     }
     let run_id = desk.show()["run"].as_str().unwrap().to_owned();

@@ -141,7 +141,8 @@ fn undo_reverses_in_reverse_order() {
 #[test]
 fn on_failure_undo_takes_back_what_was_done() {
     let desk = Desk::new();
-    let failing = "[steps.c]\ntype = \"exec\"\nneeds = [\"b\"]\non_failure = \"undo\"\nwith = { command = [\"false\"] }\n";
+    let failing =
+        "[steps.c]\ntype = \"exec\"\nneeds = [\"b\"]\non_failure = \"undo\"\nwith = { command = [\"false\"] }\n";
     desk.runbook("back", &format!("{UNDOABLE}{failing}"));
     desk.say("run back.toml").exits(1);
     assert_eq!(desk.read("trace"), "a\nb\nundo-b\nundo-a\n");
@@ -150,7 +151,8 @@ fn on_failure_undo_takes_back_what_was_done() {
 #[test]
 fn past_the_point_of_no_return_undo_is_refused() {
     let desk = Desk::new();
-    let point = "[steps.c]\ntype = \"exec\"\nneeds = [\"b\"]\npoint_of_no_return = true\nwith = { command = [\"true\"] }\n";
+    let point =
+        "[steps.c]\ntype = \"exec\"\nneeds = [\"b\"]\npoint_of_no_return = true\nwith = { command = [\"true\"] }\n";
     desk.runbook("back", &format!("{UNDOABLE}{point}"));
     desk.say("run back.toml").exits(0);
     let run = desk.show()["run"].as_str().unwrap().to_owned();
@@ -187,7 +189,9 @@ fn until_stops_after_a_step_and_resume_goes_on() {
 fn a_mutex_is_waited_for_across_runs() {
     let desk = Desk::new();
     let body = |name: &str, file: &str| {
-        format!("[steps.a]\ntype = \"exec\"\nlocks = [\"one\"]\nwith = {{ command = [\"sh\", \"-c\", \"echo {name} >> trace; while ! test -e {file}; do sleep 0.01; done; echo {name}-end >> trace\"] }}\n")
+        format!(
+            "[steps.a]\ntype = \"exec\"\nlocks = [\"one\"]\nwith = {{ command = [\"sh\", \"-c\", \"echo {name} >> trace; while ! test -e {file}; do sleep 0.01; done; echo {name}-end >> trace\"] }}\n"
+        )
     };
     desk.runbook("first", &body("first", "pass"));
     desk.runbook("second", &body("second", "first.toml"));

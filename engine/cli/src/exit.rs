@@ -91,7 +91,10 @@ impl CommandError {
     /// Something that belongs to a later version.
     pub(crate) fn later(what: &str) -> Self {
         let version = env!("CARGO_PKG_VERSION");
-        Self::usage(format!("{what} is not in this version of ceptra-flow ({version})"), "`ceptra-flow --help` lists what is; CHANGELOG.md says what comes with which version")
+        Self::usage(
+            format!("{what} is not in this version of ceptra-flow ({version})"),
+            "`ceptra-flow --help` lists what is; CHANGELOG.md says what comes with which version",
+        )
     }
 }
 
@@ -130,7 +133,7 @@ fn exit_of_drive(error: &DriveError) -> Exit {
         DriveError::Append(error) if error.owned_elsewhere() => Exit::HeldElsewhere,
         DriveError::Append(_) | DriveError::Corrupt(_) => Exit::Store,
         DriveError::Rejected(Rejected::Corrupt(_)) => Exit::Store,
-        DriveError::Rejected(_) => Exit::BadInput,
+        DriveError::Rejected(_) | DriveError::Guard { .. } => Exit::BadInput,
         DriveError::Runtime(_) => Exit::Failed,
     }
 }
@@ -146,14 +149,24 @@ fn exit_of_lab(error: &LabError) -> Exit {
 /// What happened, why, and what now: everything that is printed of an error.
 pub(crate) fn describe(error: &CommandError) -> (String, Option<String>) {
     match error {
-        CommandError::Plain { message, help, .. } => (message.clone(), Some(help.clone()).filter(|help| !help.is_empty())),
+        CommandError::Plain { message, help, .. } => {
+            (message.clone(), Some(help.clone()).filter(|help| !help.is_empty()))
+        }
         CommandError::Drive(DriveError::Open(OpenError::HeldBy { run, holder })) => (
             format!("{holder} drives run `{run}`"),
-            Some(format!("`ceptra-flow show {run}` shows how far it is, `ceptra-flow logs {run} -f` follows it; stop that process first, or wait for it")),
+            Some(format!(
+                "`ceptra-flow show {run}` shows how far it is, `ceptra-flow logs {run} -f` follows it; stop that process first, or wait for it"
+            )),
         ),
         CommandError::Drive(DriveError::Locked { lock, holder }) => (
-            format!("lock `{lock}` is held by {holder}{}", holder.run.as_ref().map_or(String::new(), |run| format!(", for run `{run}`"))),
-            Some("two runs that name the same lock exclude each other: wait until that one has ended, then start again".into()),
+            format!(
+                "lock `{lock}` is held by {holder}{}",
+                holder.run.as_ref().map_or(String::new(), |run| format!(", for run `{run}`"))
+            ),
+            Some(
+                "two runs that name the same lock exclude each other: wait until that one has ended, then start again"
+                    .into(),
+            ),
         ),
         CommandError::Drive(DriveError::Append(AppendError::Fenced { run, .. })) => {
             (chain(error), Some(format!("`ceptra-flow show {run}` tells who drives it now")))
@@ -161,10 +174,18 @@ pub(crate) fn describe(error: &CommandError) -> (String, Option<String>) {
         CommandError::Rejected(_) | CommandError::Drive(DriveError::Rejected(_)) => {
             (chain(error), Some("`ceptra-flow show` lists the steps and what waits for a decision".into()))
         }
+        CommandError::Drive(DriveError::Guard { .. }) => (
+            chain(error),
+            Some("name the right target with --target; the target says how it is asked with [operations.fingerprint], and the runbook what it must answer with [guard] fingerprint".into()),
+        ),
         CommandError::Lab(LabError::NotReady { .. }) => (chain(error), Some("`ceptra-flow lab up` starts one".into())),
         CommandError::Lab(LabError::Running { .. }) => (chain(error), Some("`ceptra-flow lab down` ends it".into())),
-        CommandError::Corrupt(_) => (chain(error), Some("`ceptra-flow audit` names the event; restore the run's directory from a copy".into())),
-        CommandError::Store(_) | CommandError::Read(_) | CommandError::Drive(_) | CommandError::Lab(_) => (chain(error), None),
+        CommandError::Corrupt(_) => {
+            (chain(error), Some("`ceptra-flow audit` names the event; restore the run's directory from a copy".into()))
+        }
+        CommandError::Store(_) | CommandError::Read(_) | CommandError::Drive(_) | CommandError::Lab(_) => {
+            (chain(error), None)
+        }
     }
 }
 
@@ -225,13 +246,27 @@ mod tests {
 
     #[test]
     fn codes_are_those_of_the_contract() {
-        let all = [Exit::Done, Exit::Failed, Exit::BadInput, Exit::Parked, Exit::HeldElsewhere, Exit::Store, Exit::Interrupted];
+        let all = [
+            Exit::Done,
+            Exit::Failed,
+            Exit::BadInput,
+            Exit::Parked,
+            Exit::HeldElsewhere,
+            Exit::Store,
+            Exit::Interrupted,
+        ];
         assert_eq!(all.map(Exit::code), [0, 1, 2, 3, 4, 5, 130]);
     }
 
     #[test]
     fn the_holder_of_a_run_is_named() {
-        let holder = Box::new(Holder { pid: 7, host: "h".into(), user: "ada".into(), since: "then".into(), ..Holder::default() });
+        let holder = Box::new(Holder {
+            pid: 7,
+            host: "h".into(),
+            user: "ada".into(),
+            since: "then".into(),
+            ..Holder::default()
+        });
         let (message, help) = describe(&OpenError::HeldBy { run: RunId::fresh(), holder }.into());
         assert!(message.starts_with("process 7 of ada on h (since then) drives run `"), "{message}");
         assert!(help.unwrap().contains("ceptra-flow show "));

@@ -5,6 +5,7 @@
 mod asking;
 mod carried;
 mod drive;
+mod guard;
 mod locks;
 mod polling;
 pub mod settings;
@@ -29,6 +30,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// See [`DriveError`]; what was recorded before stays.
 pub fn run(store: &Store, run: &RunId, plan: Plan, path: Option<&str>, settings: Settings<'_>) -> Result<Ended, DriveError> {
     let who = who(&settings);
+    guard::check(run.as_str(), &plan, &settings)?;
     let run_locks = locks::for_run(store, run, &plan, &who)?;
     let owned = store.create_run(run, &who)?;
     let evaluator = evaluator(&plan, &owned, &settings);
@@ -69,6 +71,7 @@ pub fn resume(store: &Store, run: &RunId, asked: Vec<Request>, settings: Setting
         // Nobody asks anything of a run that is over: it is left as it is, without another epoch.
         return Ok(Ended { standing: Standing::Ended(outcome), state });
     }
+    guard::check(run.as_str(), state.plan(), &settings)?;
     let run_locks = locks::for_run(store, run, state.plan(), &who)?;
     let evaluator = evaluator(state.plan(), &owned, &settings);
     let mut scheduler = Scheduler::resume(state);

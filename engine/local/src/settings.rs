@@ -146,6 +146,16 @@ pub enum DriveError {
         /// Who has it.
         holder: Box<Holder>,
     },
+    /// The live target is not the one that `[guard]` names, or cannot be asked.
+    #[error("the runbook is for the target with the fingerprint `{expected}`, but `{target}` {found}")]
+    Guard {
+        /// Its name.
+        target: String,
+        /// What it should say.
+        expected: String,
+        /// What it says, or why it could not be asked.
+        found: String,
+    },
     /// The system gave no thread, timer or signal.
     #[error("cannot set up the engine: {0}")]
     Runtime(#[from] std::io::Error),

@@ -5,6 +5,7 @@
 use super::binding::Rendered;
 use crate::context::StepContext;
 use crate::error::StepError;
+use crate::generic::http::no_trust;
 use reqwest::Method;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -71,6 +72,8 @@ impl Client {
                 .await
                 .map_err(|error| StepError::nothing("tls", error.to_string()))??;
             builder = builder.tls_backend_preconfigured(config);
+        } else {
+            builder = builder.tls_backend_preconfigured(no_trust());
         }
         let http = builder.build().map_err(|error| StepError::nothing("tls", chain(&error)))?;
         Ok(Self { http, run: cx.run.id.clone(), epoch: cx.run.epoch.0.to_string() })

@@ -10,6 +10,7 @@ mod cutover;
 mod elect;
 mod epoch;
 mod evidence;
+mod fingerprint;
 mod freeze;
 mod ingress;
 mod membership;
@@ -31,6 +32,8 @@ mod wal_backfill;
 mod wal_scan;
 mod wal_verify;
 mod world;
+
+pub use fingerprint::fingerprint;
 
 use crate::step::Step;
 

@@ -4,7 +4,7 @@ mod approval;
 mod assert;
 mod exec;
 mod file;
-mod http;
+pub(crate) mod http;
 mod manual;
 mod set;
 mod template;

@@ -5,6 +5,7 @@ mod catalog;
 mod expressions;
 mod fuzz;
 mod pages;
+mod parity;
 mod paths;
 mod plans;
 mod running;

@@ -6,6 +6,8 @@
 mod status;
 mod tls;
 
+pub(crate) use tls::no_trust;
+
 use self::status::{Expected, judged};
 use self::tls::Tls;
 use crate::context::StepContext;

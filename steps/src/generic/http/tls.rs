@@ -96,7 +96,7 @@ fn config_builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier
 }
 
 /// For plain HTTP: there is no handshake, so nobody need be trusted, and no certificate be read.
-fn no_trust() -> ClientConfig {
+pub(crate) fn no_trust() -> ClientConfig {
     config_builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
 }
 
