@@ -43,7 +43,10 @@ impl App {
     /// A command without a run, with `--state` where it was given.
     pub(crate) fn command(&self, words: &str) -> String {
         match &self.state {
-            Some(dir) => format!("ceptra-flow {words} --state {}", ceptra_flow_report::text::shell_word(&dir.display().to_string())),
+            Some(dir) => format!(
+                "ceptra-flow {words} --state {}",
+                ceptra_flow_report::text::shell_word(&dir.display().to_string())
+            ),
             None => format!("ceptra-flow {words}"),
         }
     }

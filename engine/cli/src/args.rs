@@ -32,14 +32,35 @@ that is not finished; to look, report or audit, the newest.";
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// Where runs are kept (default: $XDG_STATE_HOME/ceptra-flow or ~/.local/state/ceptra-flow)
-    #[arg(long, global = true, value_name = "DIR", env = "CEPTRA_FLOW_STATE", hide_env_values = true, help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "CEPTRA_FLOW_STATE",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
     pub(crate) state: Option<PathBuf>,
     /// What the result looks like
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", hide_possible_values = true, help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true,
+        help_heading = "Everywhere"
+    )]
     #[arg(help = "What the result looks like: text or json")]
     pub(crate) output: OutputFormat,
     /// When colours are used
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true, help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        help_heading = "Everywhere"
+    )]
     #[arg(help = "When colours are used: auto, always or never (NO_COLOR is respected)")]
     pub(crate) color: ColorChoice,
     /// Print only results and trouble
@@ -49,7 +70,14 @@ pub(crate) struct Global {
     #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
     pub(crate) verbose: u8,
     /// How the engine's own messages look: text or json
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", hide_possible_values = true, help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true,
+        help_heading = "Everywhere"
+    )]
     pub(crate) log_format: OutputFormat,
 }
 
@@ -155,10 +183,17 @@ impl std::str::FromStr for StepArg {
     fn from_str(text: &str) -> Result<Self, String> {
         let (id, key) = match text.split_once('[') {
             None => (text, None),
-            Some((id, rest)) => (id, Some(rest.strip_suffix(']').ok_or("an instance is written STEP[KEY]")?.to_owned())),
+            Some((id, rest)) => {
+                (id, Some(rest.strip_suffix(']').ok_or("an instance is written STEP[KEY]")?.to_owned()))
+            }
         };
-        let valid = id.starts_with(|first: char| first.is_ascii_lowercase()) && id.chars().all(|at| at.is_ascii_lowercase() || at.is_ascii_digit() || at == '_');
-        if valid { Ok(Self { id: id.to_owned(), key }) } else { Err("a step's id is made of a-z, 0-9 and _, beginning with a letter".into()) }
+        let valid = id.starts_with(|first: char| first.is_ascii_lowercase())
+            && id.chars().all(|at| at.is_ascii_lowercase() || at.is_ascii_digit() || at == '_');
+        if valid {
+            Ok(Self { id: id.to_owned(), key })
+        } else {
+            Err("a step's id is made of a-z, 0-9 and _, beginning with a letter".into())
+        }
     }
 }
 
@@ -188,7 +223,29 @@ mod tests {
     #[test]
     fn help_lists_what_this_version_does() {
         let help = Cli::command().render_long_help().to_string();
-        for verb in ["run", "plan", "resume", "runs", "show", "logs", "approve", "reject", "resolve", "note", "pause", "cancel", "undo", "report", "audit", "check", "steps", "lab", "doctor", "completions", "man"] {
+        for verb in [
+            "run",
+            "plan",
+            "resume",
+            "runs",
+            "show",
+            "logs",
+            "approve",
+            "reject",
+            "resolve",
+            "note",
+            "pause",
+            "cancel",
+            "undo",
+            "report",
+            "audit",
+            "check",
+            "steps",
+            "lab",
+            "doctor",
+            "completions",
+            "man",
+        ] {
             assert!(help.contains(&format!("\n  {verb} ")), "{verb} is missing:\n{help}");
         }
         for verb in ["watch", "drill", "serve", "worker", "schema"] {
@@ -198,7 +255,16 @@ mod tests {
 
     #[test]
     fn usage_errors_end_with_2() {
-        for line in ["ceptra-flow", "ceptra-flow fly", "ceptra-flow run", "ceptra-flow run x --bogus", "ceptra-flow approve", "ceptra-flow resolve s", "ceptra-flow run x --set y", "ceptra-flow resolve s --done --skip"] {
+        for line in [
+            "ceptra-flow",
+            "ceptra-flow fly",
+            "ceptra-flow run",
+            "ceptra-flow run x --bogus",
+            "ceptra-flow approve",
+            "ceptra-flow resolve s",
+            "ceptra-flow run x --set y",
+            "ceptra-flow resolve s --done --skip",
+        ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }
         assert_eq!(parse("ceptra-flow --version").unwrap_err().exit_code(), 0);
@@ -206,7 +272,12 @@ mod tests {
 
     #[test]
     fn verbs_of_later_versions_are_understood_with_anything_behind_them() {
-        for line in ["ceptra-flow watch", "ceptra-flow wal scan --mode strict", "ceptra-flow dr-cutover run --plan x", "ceptra-flow drill x --faults y"] {
+        for line in [
+            "ceptra-flow watch",
+            "ceptra-flow wal scan --mode strict",
+            "ceptra-flow dr-cutover run --plan x",
+            "ceptra-flow drill x --faults y",
+        ] {
             parse(line).unwrap();
         }
     }

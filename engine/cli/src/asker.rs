@@ -24,11 +24,20 @@ impl Asker for TerminalAsker {
         console.trouble(&question(&label(step, key), asked));
         let prompt = if asked.manual { "  done, not done, or later? " } else { "  yes, no, or later? " };
         loop {
-            let answer = if asked.choices.is_empty() { console.ask(prompt)? } else { console.ask("  number, no, or later? ")? };
+            let answer = if asked.choices.is_empty() {
+                console.ask(prompt)?
+            } else {
+                console.ask("  number, no, or later? ")?
+            };
             match read(&answer, &asked.choices) {
                 Some(Answer::Later) => return None,
                 Some(Answer::No) if asked.manual => {
-                    return Some(Operation::Resolve { step: step.clone(), key: key.cloned(), verdict: Verdict::NotDone, fields: None });
+                    return Some(Operation::Resolve {
+                        step: step.clone(),
+                        key: key.cloned(),
+                        verdict: Verdict::NotDone,
+                        fields: None,
+                    });
                 }
                 Some(Answer::No) => return Some(Operation::Reject { step: step.clone(), key: key.cloned() }),
                 Some(Answer::Yes(choice)) => {

@@ -80,7 +80,9 @@ pub(crate) fn compile(app: &App, runbook: &Path, args: &PlanArgs, asking: Asking
     let given = inputs::given(app, &source, args, asking)?;
     let options = Options {
         given,
-        env: std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect(),
+        env: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
         only: args.only.clone(),
         skip: args.skip.clone(),
         until: args.until.clone(),

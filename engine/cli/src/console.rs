@@ -60,7 +60,11 @@ impl Console {
         match self.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            ColorChoice::Auto => {
+                terminal
+                    && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
         }
     }
 
@@ -121,7 +125,8 @@ impl Console {
     pub(crate) fn trouble_of(&self, error: &CommandError) {
         let (message, help) = exit::describe(error);
         let colors = self.colors_err();
-        let (label, help_label) = if colors { ("\u{1b}[1;31merror\u{1b}[0m", "\u{1b}[36mhelp\u{1b}[0m") } else { ("error", "help") };
+        let (label, help_label) =
+            if colors { ("\u{1b}[1;31merror\u{1b}[0m", "\u{1b}[36mhelp\u{1b}[0m") } else { ("error", "help") };
         let mut text = format!("{label}: {message}\n");
         if let Some(help) = help {
             text.push_str(&format!("  {help_label}: {help}\n"));

@@ -21,7 +21,12 @@ const REPLY_WAIT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Posts a decision about a run, and tells what became of it.
-pub(crate) fn post(app: &App, run: Option<&str>, deciding: &Deciding, what: impl FnOnce(&RunState) -> Result<Operation, CommandError>) -> Result<Exit, CommandError> {
+pub(crate) fn post(
+    app: &App,
+    run: Option<&str>,
+    deciding: &Deciding,
+    what: impl FnOnce(&RunState) -> Result<Operation, CommandError>,
+) -> Result<Exit, CommandError> {
     let store = app.store()?;
     let run = loaded::find(app, &store, run, Purpose::GoOn)?;
     let loaded = Loaded::of(&store, &run)?;
@@ -92,7 +97,13 @@ fn subject(what: &Operation) -> String {
     }
 }
 
-fn tell(app: &App, run: &RunId, request: &Request, subject: String, reply: Option<Reply>) -> Result<Exit, CommandError> {
+fn tell(
+    app: &App,
+    run: &RunId,
+    request: &Request,
+    subject: String,
+    reply: Option<Reply>,
+) -> Result<Exit, CommandError> {
     let who = &request.by.name;
     let (standing, exit) = match &reply {
         Some(Reply::Accepted) => ("accepted", Exit::Done),
@@ -100,7 +111,10 @@ fn tell(app: &App, run: &RunId, request: &Request, subject: String, reply: Optio
         None => ("posted", Exit::Done),
     };
     if let Some(Reply::Refused(why)) = &reply {
-        return Err(CommandError::usage(format!("the run refused the {subject}: {why}"), format!("`{}` shows where it stands", app.commands(run.as_str()).show())));
+        return Err(CommandError::usage(
+            format!("the run refused the {subject}: {why}"),
+            format!("`{}` shows where it stands", app.commands(run.as_str()).show()),
+        ));
     }
     if app.console.is_json() {
         app.console.json(&json!({ "run": run.as_str(), "request": request.what, "by": who, "state": standing }));
@@ -109,7 +123,9 @@ fn tell(app: &App, run: &RunId, request: &Request, subject: String, reply: Optio
     let resume = app.commands(run.as_str()).resume();
     match reply {
         Some(_) => app.console.result(&format!("{subject} by {who}: in the journal of run {run}\n")),
-        None => app.console.result(&format!("{subject} by {who}: kept for run {run}, which nobody drives right now\n  `{resume}` goes on with it\n")),
+        None => app.console.result(&format!(
+            "{subject} by {who}: kept for run {run}, which nobody drives right now\n  `{resume}` goes on with it\n"
+        )),
     }
     Ok(exit)
 }
@@ -135,17 +151,27 @@ pub(crate) fn declared_fields(fields: &Json) -> Vec<InputDecl> {
 /// TOML has no null; a member that is one is left out.
 fn without_nulls(value: Value) -> Value {
     match value {
-        Value::Object(members) => Value::Object(members.into_iter().filter(|(_, member)| !member.is_null()).map(|(name, member)| (name, without_nulls(member))).collect()),
+        Value::Object(members) => Value::Object(
+            members
+                .into_iter()
+                .filter(|(_, member)| !member.is_null())
+                .map(|(name, member)| (name, without_nulls(member)))
+                .collect(),
+        ),
         other => other,
     }
 }
 
 /// Typed answers given as `--field name=text`, checked against what was asked for.
-pub(crate) fn fields(asked: Option<&ApprovalRequested>, given: &[(String, String)]) -> Result<Option<Json>, CommandError> {
+pub(crate) fn fields(
+    asked: Option<&ApprovalRequested>,
+    given: &[(String, String)],
+) -> Result<Option<Json>, CommandError> {
     let declared = asked.and_then(|asked| asked.fields.as_ref()).map(declared_fields).unwrap_or_default();
     let known: Vec<&str> = declared.iter().map(|field| field.name.as_str()).collect();
     if let Some((name, _)) = given.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-        let help = if known.is_empty() { "it asks for none".to_owned() } else { format!("it asks for {}", known.join(", ")) };
+        let help =
+            if known.is_empty() { "it asks for none".to_owned() } else { format!("it asks for {}", known.join(", ")) };
         return Err(CommandError::usage(format!("the step asks for no field `{name}`"), help));
     }
     let mut values = Map::new();
@@ -154,7 +180,12 @@ pub(crate) fn fields(asked: Option<&ApprovalRequested>, given: &[(String, String
         let text = given.iter().rev().find(|(name, _)| *name == field.name).map(|(_, text)| text);
         match (text, &field.default) {
             (Some(text), _) => {
-                let value = field.read(text).map_err(|why| CommandError::usage(format!("field `{}`: {why}", field.name), "give another value with --field NAME=VALUE"))?;
+                let value = field.read(text).map_err(|why| {
+                    CommandError::usage(
+                        format!("field `{}`: {why}", field.name),
+                        "give another value with --field NAME=VALUE",
+                    )
+                })?;
                 values.insert(field.name.clone(), value);
             }
             (None, Some(usual)) => drop(values.insert(field.name.clone(), usual.clone())),

@@ -6,7 +6,10 @@
 use crate::console::Console;
 use ceptra_flow_runbook::diagnostic::{JsonDiagnostic, JsonLabel};
 use ceptra_flow_runbook::{Diagnostic, Severity};
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, NarratableReportHandler, SourceCode, SourceSpan, SpanContents};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, NarratableReportHandler,
+    SourceCode, SourceSpan, SpanContents,
+};
 use std::fmt::{self, Write as _};
 
 /// Longer lines are not drawn: nobody finds anything in them.
@@ -71,7 +74,8 @@ impl<'a> Indexed<'a> {
     fn is_drawable(&self, finding: &Diagnostic) -> bool {
         !finding.labels.is_empty()
             && finding.labels.iter().all(|label| {
-                let (first, last) = (self.line_of(label.span.start), self.line_of(label.span.end.max(label.span.start)));
+                let (first, last) =
+                    (self.line_of(label.span.start), self.line_of(label.span.end.max(label.span.start)));
                 let around = first.saturating_sub(1)..=(last + 1).min(self.lines.len() - 1);
                 label.span.end <= self.text.len()
                     && last - first < 12
@@ -84,7 +88,12 @@ impl<'a> Indexed<'a> {
 }
 
 impl SourceCode for Indexed<'_> {
-    fn read_span<'a>(&'a self, span: &SourceSpan, before: usize, after: usize) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let (start, end) = (span.offset(), span.offset() + span.len());
         if end > self.text.len() {
             return Err(MietteError::OutOfBounds);
@@ -145,7 +154,11 @@ impl miette::Diagnostic for Drawn<'_> {
         let labels = self.finding.labels.iter().enumerate().map(|(place, label)| {
             let text = Some(label.text.clone()).filter(|text| !text.is_empty());
             let length = label.span.end.saturating_sub(label.span.start);
-            if place == 0 { LabeledSpan::new_primary_with_span(text, (label.span.start, length)) } else { LabeledSpan::new(text, label.span.start, length) }
+            if place == 0 {
+                LabeledSpan::new_primary_with_span(text, (label.span.start, length))
+            } else {
+                LabeledSpan::new(text, label.span.start, length)
+            }
         });
         Some(Box::new(labels))
     }
@@ -230,7 +243,10 @@ mod tests {
             severity: Severity::Error,
             message: "step `restore` reads `steps.freeze.output`, but does not wait for `freeze`".into(),
             help: "add  needs = [\"freeze\"]".into(),
-            labels: vec![Label { span: start..start + marked.len(), text: "`freeze` is not among the steps this one needs".into() }],
+            labels: vec![Label {
+                span: start..start + marked.len(),
+                text: "`freeze` is not among the steps this one needs".into(),
+            }],
             source: "x.toml".into(),
         }
     }

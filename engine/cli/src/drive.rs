@@ -78,16 +78,35 @@ impl<'a> Driver<'a> {
         lab: Option<(PathBuf, BTreeMap<String, String>)>,
     ) -> Self {
         let (lab, endpoints) = lab.map_or((None, BTreeMap::new()), |(dir, endpoints)| (Some(dir), endpoints));
-        Self { app, store, run, person: Person::of(args.who.as_deref()), args, secrets, endpoints, started_from: here(), lab }
+        Self {
+            app,
+            store,
+            run,
+            person: Person::of(args.who.as_deref()),
+            args,
+            secrets,
+            endpoints,
+            started_from: here(),
+            lab,
+        }
     }
 
     /// A run that exists: its secrets are read again, its lab is found or started again. `None` when it came to its end
     /// and is not asked for anything: then neither is wanted.
-    pub(crate) fn of_existing(app: &'a App, store: Store, run: RunId, args: &'a DriveArgs, asked: &[Request]) -> Result<Option<Self>, CommandError> {
+    pub(crate) fn of_existing(
+        app: &'a App,
+        store: Store,
+        run: RunId,
+        args: &'a DriveArgs,
+        asked: &[Request],
+    ) -> Result<Option<Self>, CommandError> {
         let needed = secrets_of(&store, &run)?;
         let dir = rehearsal::dir_of(&store, &run);
         let lab = Some(dir).filter(|dir| dir.join("lab.json").is_file());
-        if asked.is_empty() && (lab.is_some() || !needed.is_empty()) && Loaded::of(&store, &run)?.state.outcome().is_some() {
+        if asked.is_empty()
+            && (lab.is_some() || !needed.is_empty())
+            && Loaded::of(&store, &run)?.state.outcome().is_some()
+        {
             return Ok(None);
         }
         if let Some(holder) = store.is_held(&run)? {
@@ -100,14 +119,27 @@ impl<'a> Driver<'a> {
             Some(dir) => rehearsal::start(dir)?,
             None => BTreeMap::new(),
         };
-        Ok(Some(Self { app, store, run, person: Person::of(args.who.as_deref()), args, secrets, endpoints, started_from, lab }))
+        Ok(Some(Self {
+            app,
+            store,
+            run,
+            person: Person::of(args.who.as_deref()),
+            args,
+            secrets,
+            endpoints,
+            started_from,
+            lab,
+        }))
     }
 
     /// Starts the run and drives it.
     pub(crate) fn start(self, plan: Plan, origin: crate::compile::Origin) -> Result<Exit, CommandError> {
         let (mut told, writers) = Told::start(self.app, self.run.as_str(), self.args.events.as_deref())?;
         let path = origin.runbook.clone();
-        told.keep_source(self.store.run_dir(&self.run), Source { origin, started_from: self.started_from.display().to_string() });
+        told.keep_source(
+            self.store.run_dir(&self.run),
+            Source { origin, started_from: self.started_from.display().to_string() },
+        );
         let (aftermath, settings) = self.split(&mut told, false);
         let ended = ceptra_flow_local::run(&aftermath.store, &aftermath.run, plan, Some(&path), settings);
         drop(told);
@@ -175,7 +207,11 @@ struct Aftermath<'a> {
 }
 
 impl Aftermath<'_> {
-    fn conclude(self, writers: Writers, ended: Result<Ended, ceptra_flow_local::DriveError>) -> Result<Exit, CommandError> {
+    fn conclude(
+        self,
+        writers: Writers,
+        ended: Result<Ended, ceptra_flow_local::DriveError>,
+    ) -> Result<Exit, CommandError> {
         writers.finish(self.app);
         match ended {
             Ok(ended) => self.tell(ended),
@@ -200,7 +236,8 @@ impl Aftermath<'_> {
         };
         let Ended { standing, state } = ended;
         let runbook = state.plan().runbook.name.clone();
-        let path = (state.plan().steps.len() <= reports::STEPS_MAX).then(|| reports::path(&self.store, &self.run).display().to_string());
+        let path = (state.plan().steps.len() <= reports::STEPS_MAX)
+            .then(|| reports::path(&self.store, &self.run).display().to_string());
         let ending = self.ending(&state, path.as_deref());
         // The report folds the journal once more: two folds of a long run need not be in memory at once.
         drop(state);
@@ -223,7 +260,10 @@ impl Aftermath<'_> {
         let written = reports::write_beside(self.app, &self.store, &self.run);
         if let Err(error) = &written {
             let again = self.app.commands(self.run.as_str()).report();
-            self.app.console.warn(&format!("the report could not be written: {}; `{again}` makes it again", exit::describe(error).0));
+            self.app.console.warn(&format!(
+                "the report could not be written: {}; `{again}` makes it again",
+                exit::describe(error).0
+            ));
         }
         written.is_ok()
     }
@@ -260,7 +300,9 @@ impl Aftermath<'_> {
                     );
                 }
             }
-            Some(Err(error)) => self.app.console.warn(&format!("the rehearsal could not be judged: {}", exit::describe(error).0)),
+            Some(Err(error)) => {
+                self.app.console.warn(&format!("the rehearsal could not be judged: {}", exit::describe(error).0))
+            }
         }
     }
 }
@@ -271,14 +313,16 @@ pub(crate) fn say_over(app: &App, store: &Store, run: &RunId, state: &RunState) 
     let exit = if outcome == RunOutcome::Done { Exit::Done } else { Exit::Failed };
     let commands = app.commands(run.as_str());
     let when = state.ended_at().map_or(String::new(), |at| format!(" since {}", app.clock().date_time(at)));
-    app.console.say(&format!("run {run} of {} is {outcome}{when}: there is nothing to go on with", state.plan().runbook.name));
+    app.console
+        .say(&format!("run {run} of {} is {outcome}{when}: there is nothing to go on with", state.plan().runbook.name));
     for reason in state.reasons() {
         app.console.say(&format!("  {reason}"));
     }
     if exit == Exit::Failed {
         let failed = state.plan().places().find(|(at, _)| state.status(*at) == Status::Failed);
         if let Some((_, step)) = failed {
-            app.console.say(&format!("  `{}` tries that step again and goes on from there", commands.retry(&step.id, None)));
+            app.console
+                .say(&format!("  `{}` tries that step again and goes on from there", commands.retry(&step.id, None)));
         }
         app.console.say(&format!("  `{}` shows every step, `{}` what happened", commands.show(), commands.report()));
     }
@@ -334,7 +378,15 @@ mod tests {
     use super::*;
 
     fn verdict(word: Word) -> Result<Verdict, CommandError> {
-        Ok(Verdict { verdict: word, lost_entries: 0, stale_epoch_appends: 0, ingress: BTreeMap::new(), ready_ratio: 1.0, outage: None, problems: Vec::new() })
+        Ok(Verdict {
+            verdict: word,
+            lost_entries: 0,
+            stale_epoch_appends: 0,
+            ingress: BTreeMap::new(),
+            ready_ratio: 1.0,
+            outage: None,
+            problems: Vec::new(),
+        })
     }
 
     #[test]

@@ -27,7 +27,11 @@ pub(crate) fn cannot(what: &str, path: &Path, error: &io::Error) -> CommandError
         io::ErrorKind::IsADirectory => "name a file in it",
         _ => "name another file",
     };
-    CommandError::Plain { exit: Exit::BadInput, message: format!("cannot {what} `{}`: {}", path.display(), plain(error)), help: help.into() }
+    CommandError::Plain {
+        exit: Exit::BadInput,
+        message: format!("cannot {what} `{}`: {}", path.display(), plain(error)),
+        help: help.into(),
+    }
 }
 
 /// What the system said, without its number.
@@ -49,7 +53,10 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), CommandError> {
 }
 
 /// The same for what is written piece by piece.
-pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
+pub(crate) fn write_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CommandError> {
     replace_with(path, write).map_err(|error| cannot("write", path, &error))
 }
 

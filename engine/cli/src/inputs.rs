@@ -14,7 +14,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Values by name: files first, `--set` over them, prompts for what is still missing.
-pub(crate) fn given(app: &App, source: &Source<'_>, args: &PlanArgs, asking: Asking) -> Result<BTreeMap<String, Given>, CommandError> {
+pub(crate) fn given(
+    app: &App,
+    source: &Source<'_>,
+    args: &PlanArgs,
+    asking: Asking,
+) -> Result<BTreeMap<String, Given>, CommandError> {
     let mut given = BTreeMap::new();
     for path in &args.inputs {
         given.extend(read_file(Path::new(path))?.into_iter().map(|(name, value)| (name, Given::Value(value))));
@@ -37,7 +42,12 @@ pub(crate) fn given(app: &App, source: &Source<'_>, args: &PlanArgs, asking: Ask
 
 /// A file of values: JSON if it begins like it, else TOML.
 fn read_file(path: &Path) -> Result<Map<String, Value>, CommandError> {
-    let wrong = |what: String| CommandError::usage(format!("`{}` cannot be read as inputs: {what}", path.display()), "write one value a line, as in  ticket = \"INC-1\"  (TOML), or a JSON object");
+    let wrong = |what: String| {
+        CommandError::usage(
+            format!("`{}` cannot be read as inputs: {what}", path.display()),
+            "write one value a line, as in  ticket = \"INC-1\"  (TOML), or a JSON object",
+        )
+    };
     let text = String::from_utf8(files::read(path)?).map_err(|_| wrong("it is not UTF-8 text".into()))?;
     let value = if text.trim_start().starts_with('{') {
         serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?
@@ -60,7 +70,9 @@ pub(crate) fn from_toml(value: toml::Value) -> Value {
         toml::Value::Boolean(flag) => Value::Bool(flag),
         toml::Value::Datetime(time) => Value::String(time.to_string()),
         toml::Value::Array(items) => items.into_iter().map(from_toml).collect(),
-        toml::Value::Table(fields) => Value::Object(fields.into_iter().map(|(name, value)| (name, from_toml(value))).collect()),
+        toml::Value::Table(fields) => {
+            Value::Object(fields.into_iter().map(|(name, value)| (name, from_toml(value))).collect())
+        }
     }
 }
 
@@ -100,13 +112,19 @@ pub(crate) fn secrets(inputs: &[SecretInput]) -> Result<BTreeMap<String, String>
 
 fn read_secret(from: &SecretSource) -> Result<String, String> {
     let value = match from {
-        SecretSource::Env(name) => std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))?,
-        SecretSource::File(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {}", files::plain(&error)))?,
+        SecretSource::Env(name) => {
+            std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))?
+        }
+        SecretSource::File(path) => {
+            std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {}", files::plain(&error)))?
+        }
         SecretSource::Command(command) => output_of(command)?,
     };
     let value = match from {
         SecretSource::Env(_) => value.as_str(),
-        SecretSource::File(_) | SecretSource::Command(_) => value.strip_suffix('\n').map_or(value.as_str(), |line| line.strip_suffix('\r').unwrap_or(line)),
+        SecretSource::File(_) | SecretSource::Command(_) => {
+            value.strip_suffix('\n').map_or(value.as_str(), |line| line.strip_suffix('\r').unwrap_or(line))
+        }
     };
     if value.is_empty() { Err("it is empty".into()) } else { Ok(value.to_owned()) }
 }
@@ -136,10 +154,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
         std::fs::write(&path, "s3cr3t\n\n").unwrap();
-        let read = |from| secrets(&[secret(from)]).map(|mut values| values.remove("token").unwrap()).map_err(|error| error.to_string());
+        let read = |from| {
+            secrets(&[secret(from)])
+                .map(|mut values| values.remove("token").unwrap())
+                .map_err(|error| error.to_string())
+        };
         assert_eq!(read(SecretSource::File(path.display().to_string())).unwrap(), "s3cr3t\n");
         assert_eq!(read(SecretSource::Command(vec!["echo".into(), "x y".into()])).unwrap(), "x y");
-        assert!(read(SecretSource::Env("CEPTRA_FLOW_NO_SUCH".into())).unwrap_err().contains("CEPTRA_FLOW_NO_SUCH is not set"));
+        assert!(
+            read(SecretSource::Env("CEPTRA_FLOW_NO_SUCH".into()))
+                .unwrap_err()
+                .contains("CEPTRA_FLOW_NO_SUCH is not set")
+        );
         assert!(read(SecretSource::Command(vec!["false".into()])).unwrap_err().contains("exit status: 1"));
         assert!(read(SecretSource::File("/no/such/file".into())).unwrap_err().contains("no such file"));
     }
@@ -147,10 +173,16 @@ mod tests {
     #[test]
     fn inputs_are_read_from_toml_and_json() {
         let dir = tempfile::tempdir().unwrap();
-        for text in ["ticket = \"INC-1\"\nsizes = [1, 2.5]\nat = 2026-01-01", "{\"ticket\": \"INC-1\", \"sizes\": [1, 2.5], \"at\": \"2026-01-01\"}"] {
+        for text in [
+            "ticket = \"INC-1\"\nsizes = [1, 2.5]\nat = 2026-01-01",
+            "{\"ticket\": \"INC-1\", \"sizes\": [1, 2.5], \"at\": \"2026-01-01\"}",
+        ] {
             let path = dir.path().join("inputs");
             std::fs::write(&path, text).unwrap();
-            assert_eq!(Value::Object(read_file(&path).unwrap()), json!({"ticket": "INC-1", "sizes": [1, 2.5], "at": "2026-01-01"}));
+            assert_eq!(
+                Value::Object(read_file(&path).unwrap()),
+                json!({"ticket": "INC-1", "sizes": [1, 2.5], "at": "2026-01-01"})
+            );
         }
         std::fs::write(dir.path().join("bad"), "= x").unwrap();
         assert_eq!(crate::exit::exit_of(&read_file(&dir.path().join("bad")).unwrap_err()).code(), 2);

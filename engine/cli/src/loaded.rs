@@ -37,10 +37,16 @@ fn named(app: &App, store: &Store, said: &str) -> Result<RunId, CommandError> {
     }
     match store.find(said)? {
         Found::One(run) => Ok(run),
-        Found::Nothing => Err(CommandError::usage(format!("no run `{said}` in `{}`", store.root().display()), format!("`{}` lists those there are", app.command("runs")))),
+        Found::Nothing => Err(CommandError::usage(
+            format!("no run `{said}` in `{}`", store.root().display()),
+            format!("`{}` lists those there are", app.command("runs")),
+        )),
         Found::Ambiguous(runs) => {
             let runs: Vec<&str> = runs.iter().take(5).map(RunId::as_str).collect();
-            Err(CommandError::usage(format!("`{said}` is the beginning of several runs"), format!("write more of it: {}", runs.join(", "))))
+            Err(CommandError::usage(
+                format!("`{said}` is the beginning of several runs"),
+                format!("write more of it: {}", runs.join(", ")),
+            ))
         }
     }
 }
@@ -61,7 +67,10 @@ fn newest_open(app: &App, store: &Store) -> Result<RunId, CommandError> {
 }
 
 fn no_runs(app: &App, store: &Store) -> CommandError {
-    CommandError::usage(format!("there is no run in `{}`", store.root().display()), format!("`{}` starts one", app.command("run RUNBOOK")))
+    CommandError::usage(
+        format!("there is no run in `{}`", store.root().display()),
+        format!("`{}` starts one", app.command("run RUNBOOK")),
+    )
 }
 
 /// A run as its journal has it.
@@ -83,7 +92,11 @@ impl Loaded {
     }
 
     /// Reads a run, giving each record to `take`.
-    pub(crate) fn with(store: &Store, run: &RunId, mut take: impl FnMut(&Record) -> Result<(), CommandError>) -> Result<(Reader, Liveness), CommandError> {
+    pub(crate) fn with(
+        store: &Store,
+        run: &RunId,
+        mut take: impl FnMut(&Record) -> Result<(), CommandError>,
+    ) -> Result<(Reader, Liveness), CommandError> {
         // Asked first: a run that ends in between is seen as driven and ended, never as neither.
         let liveness = liveness(store, run)?;
         let mut reader = store.read_run(run)?;
@@ -91,7 +104,10 @@ impl Loaded {
             take(&record?)?;
         }
         if reader.head().seq.0 == 0 {
-            return Err(CommandError::usage(format!("run `{run}` has no record yet"), "it was never started, or is starting right now: look again"));
+            return Err(CommandError::usage(
+                format!("run `{run}` has no record yet"),
+                "it was never started, or is starting right now: look again",
+            ));
         }
         Ok((reader, liveness))
     }

@@ -112,7 +112,11 @@ fn set_up_messages(global: &args::Global) {
     let said = std::env::var("CEPTRA_FLOW_LOG").ok();
     if said.is_none() && global.verbose == 0 && global.log_format == OutputFormat::Text {
         // Warnings alone need no filters: those cost a start-up more than all the rest.
-        let plain = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).with_target(false).without_time();
+        let plain = tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_max_level(tracing::Level::WARN)
+            .with_target(false)
+            .without_time();
         plain.with_ansi(false).init();
         return;
     }

@@ -67,14 +67,23 @@ impl Told {
     pub(crate) fn start(app: &App, run: &str, events: Option<&str>) -> Result<(Self, Writers), CommandError> {
         let console = &app.console;
         let to_stderr = console.is_json() || events == Some("-");
-        let terminal = if to_stderr { io::IsTerminal::is_terminal(&io::stderr()) } else { io::IsTerminal::is_terminal(&io::stdout()) };
+        let terminal = if to_stderr {
+            io::IsTerminal::is_terminal(&io::stderr())
+        } else {
+            io::IsTerminal::is_terminal(&io::stdout())
+        };
         let linger = if terminal { Duration::ZERO } else { LINGER };
-        let (lines, writer) = if to_stderr { Lines::start(io::stderr(), linger) } else { Lines::start(io::stdout(), linger) };
+        let (lines, writer) =
+            if to_stderr { Lines::start(io::stderr(), linger) } else { Lines::start(io::stdout(), linger) };
         let events = match events {
             None => None,
             Some("-") => Some((Lines::start(io::stdout(), Duration::ZERO), "stdout".to_owned())),
             Some(path) => {
-                let file = File::options().create(true).append(true).open(path).map_err(|error| files::cannot("write", Path::new(path), &error))?;
+                let file = File::options()
+                    .create(true)
+                    .append(true)
+                    .open(path)
+                    .map_err(|error| files::cannot("write", Path::new(path), &error))?;
                 Some((Lines::start(file, Duration::ZERO), format!("`{path}`")))
             }
         };
@@ -125,7 +134,10 @@ impl Told {
             self.put(&format!("paused: `{}` in another shell goes on", self.commands.resume()));
         }
         for question in &waiting.questions {
-            self.put(&format!("waits for a decision about `{}`, from another shell:", label(question.id, question.key)));
+            self.put(&format!(
+                "waits for a decision about `{}`, from another shell:",
+                label(question.id, question.key)
+            ));
             for answer in self.commands.answers(question) {
                 self.put(&format!("  {answer}"));
             }
@@ -141,7 +153,10 @@ impl Writers {
         if let Some((writer, name)) = self.events
             && let Err(error) = writer.finish()
         {
-            app.console.warn(&format!("not all events could be written to {name}: {}; `ceptra-flow report` has them all", files::plain(&error)));
+            app.console.warn(&format!(
+                "not all events could be written to {name}: {}; `ceptra-flow report` has them all",
+                files::plain(&error)
+            ));
         }
     }
 }
@@ -165,7 +180,9 @@ impl Observer for Told {
             return;
         }
         let (clock, commands) = (&self.clock, &self.commands);
-        let view = self.view.get_or_insert_with(|| ceptra_flow_report::Lines::new(state.plan(), clock.clone(), commands.clone()));
+        let view = self
+            .view
+            .get_or_insert_with(|| ceptra_flow_report::Lines::new(state.plan(), clock.clone(), commands.clone()));
         if let Some(line) = view.line(record, state) {
             self.put(&line);
         }

@@ -54,7 +54,8 @@ pub(crate) fn config(plan: &Plan, fault: Option<&str>, seed: Option<u64>) -> Res
 
 /// A fault with which a lab can begin.
 pub(crate) fn scenario(fault: &str) -> Result<Scenario, CommandError> {
-    let fault: Fault = fault.parse().map_err(|error: lab::UnknownFault| CommandError::usage(error.to_string(), "name one of them"))?;
+    let fault: Fault =
+        fault.parse().map_err(|error: lab::UnknownFault| CommandError::usage(error.to_string(), "name one of them"))?;
     match (fault.kind, &fault.detail) {
         (FaultKind::Scenario(scenario), None) => Ok(scenario),
         _ => Err(LabError::NotAvailable { fault: fault.to_string() }.into()),
@@ -69,7 +70,8 @@ pub(crate) fn dir_of(store: &Store, run: &RunId) -> PathBuf {
 /// Every lab, newest first.
 pub(crate) fn labs(store: &Store) -> Vec<PathBuf> {
     let entries = fs::read_dir(store.labs_dir()).into_iter().flatten().flatten();
-    let mut labs: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|dir| dir.join("lab.json").is_file()).collect();
+    let mut labs: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|dir| dir.join("lab.json").is_file()).collect();
     // Their names are ids that rise with time.
     labs.sort_unstable_by(|one, other| other.cmp(one));
     labs
@@ -114,11 +116,20 @@ pub(crate) fn start(dir: &Path) -> Result<BTreeMap<String, String>, CommandError
 /// The serving process: in a session of its own, so that neither Ctrl-C nor the end of a terminal reaches it.
 fn spawn(dir: &Path) -> Result<Child, CommandError> {
     let failed = |what: &str, error: &std::io::Error| broken(dir, &format!("{what}: {}", files::plain(error)));
-    let log = File::options().create(true).append(true).open(dir.join(LOG)).map_err(|error| failed("its log cannot be written", &error))?;
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(dir.join(LOG))
+        .map_err(|error| failed("its log cannot be written", &error))?;
     let log_too = log.try_clone().map_err(|error| failed("its log cannot be written", &error))?;
     let program = std::env::current_exe().map_err(|error| failed("this program's own file cannot be found", &error))?;
     let mut command = Command::new(program);
-    command.args(["lab", "serve", "--adopted-by-stdin", "--dir"]).arg(dir).stdin(Stdio::piped()).stdout(log).stderr(log_too);
+    command
+        .args(["lab", "serve", "--adopted-by-stdin", "--dir"])
+        .arg(dir)
+        .stdin(Stdio::piped())
+        .stdout(log)
+        .stderr(log_too);
     // SAFETY: setsid is async-signal-safe, and nothing else is done between fork and exec.
     unsafe {
         command.pre_exec(|| {
@@ -135,7 +146,10 @@ fn broken(dir: &Path, why: &str) -> CommandError {
     CommandError::Plain {
         exit: Exit::Failed,
         message: format!("the rehearsal lab in `{}` does not come up: {why}{last}", dir.display()),
-        help: format!("`{}` holds all that it said; `ceptra-flow doctor` tests loopback, disk and clock", dir.join(LOG).display()),
+        help: format!(
+            "`{}` holds all that it said; `ceptra-flow doctor` tests loopback, disk and clock",
+            dir.join(LOG).display()
+        ),
     }
 }
 

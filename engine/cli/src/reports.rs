@@ -71,7 +71,10 @@ fn digest(report: &Report) -> Result<String, CommandError> {
     serde_json::to_writer(&mut digested, report).map_err(unprintable)?;
     digested.settle();
     if digested.held != TAIL {
-        return Err(CommandError::failed("the report cannot be signed: it does not end with its signature", "this is a mistake in ceptra-flow; please report it"));
+        return Err(CommandError::failed(
+            "the report cannot be signed: it does not end with its signature",
+            "this is a mistake in ceptra-flow; please report it",
+        ));
     }
     digested.hash.update(b"}");
     Ok(hex(&digested.hash.finalize()))
@@ -110,7 +113,10 @@ impl Digested {
 }
 
 fn unprintable(error: serde_json::Error) -> CommandError {
-    CommandError::failed(format!("the report cannot be put into JSON: {error}"), "`ceptra-flow audit` tells whether the journal is whole")
+    CommandError::failed(
+        format!("the report cannot be put into JSON: {error}"),
+        "`ceptra-flow audit` tells whether the journal is whole",
+    )
 }
 
 /// Writes the report as JSON.

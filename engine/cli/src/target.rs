@@ -25,7 +25,12 @@ pub(crate) struct Chosen {
 }
 
 /// The target for a runbook.
-pub(crate) fn choose(flag: Option<&str>, variable: Option<&str>, runbook: &Path, here: &Path) -> Result<Chosen, CommandError> {
+pub(crate) fn choose(
+    flag: Option<&str>,
+    variable: Option<&str>,
+    runbook: &Path,
+    here: &Path,
+) -> Result<Chosen, CommandError> {
     let beside = std::path::absolute(runbook).unwrap_or_else(|_| here.join(runbook));
     let beside = beside.parent().unwrap_or(here).to_path_buf();
     if let Some(said) = flag {
@@ -52,13 +57,23 @@ fn nobody_chose(why: String) -> Chosen {
 }
 
 fn built_in(why: String) -> Chosen {
-    Chosen { name: "the built-in target `lab`".into(), bytes: ceptra_flow_lab::target_toml().into(), why, by_default: false }
+    Chosen {
+        name: "the built-in target `lab`".into(),
+        bytes: ceptra_flow_lab::target_toml().into(),
+        why,
+        by_default: false,
+    }
 }
 
 /// `target = "…"` of a configuration file.
 fn configured(path: &Path) -> Result<Option<String>, CommandError> {
     let bytes = files::read(path)?;
-    let wrong = |what: String| CommandError::usage(format!("`{}`: {what}", path.display()), "it is TOML with at most `target = \"NAME\"`; correct it, or name the target with --target");
+    let wrong = |what: String| {
+        CommandError::usage(
+            format!("`{}`: {what}", path.display()),
+            "it is TOML with at most `target = \"NAME\"`; correct it, or name the target with --target",
+        )
+    };
     let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".into()))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
     match table.get("target") {
@@ -92,7 +107,10 @@ fn find(said: &str, why: String, base: &Path, beside: &Path, here: &Path) -> Res
     let known = known_names(&looked);
     Err(CommandError::usage(
         format!("there is no target `{said}` ({why})"),
-        format!("a target is a file manifests/targets/{said}.toml above the runbook or this directory, or a path given to --target; known here: {}", known.join(", ")),
+        format!(
+            "a target is a file manifests/targets/{said}.toml above the runbook or this directory, or a path given to --target; known here: {}",
+            known.join(", ")
+        ),
     ))
 }
 
@@ -140,7 +158,10 @@ mod tests {
         let dir = tree();
         let at = dir.path();
         let (bytes, why) = chosen(at, None, None).unwrap();
-        assert_eq!((bytes.as_slice(), why.as_str()), (ceptra_flow_lab::target_toml().as_bytes(), "nothing names another"));
+        assert_eq!(
+            (bytes.as_slice(), why.as_str()),
+            (ceptra_flow_lab::target_toml().as_bytes(), "nothing names another")
+        );
 
         fs::write(at.join("ops/ceptra-flow.toml"), "target = \"staging.toml\"").unwrap();
         let (bytes, why) = chosen(at, None, Some("")).unwrap();
@@ -148,7 +169,10 @@ mod tests {
         assert!(why.ends_with("ops/ceptra-flow.toml says so"), "{why}");
 
         assert_eq!(chosen(at, None, Some("prod-eu")).unwrap(), (b"prod".to_vec(), "CEPTRA_FLOW_TARGET says so".into()));
-        assert_eq!(chosen(at, Some("ops/staging.toml"), Some("prod-eu")).unwrap(), (b"staging".to_vec(), "--target says so".into()));
+        assert_eq!(
+            chosen(at, Some("ops/staging.toml"), Some("prod-eu")).unwrap(),
+            (b"staging".to_vec(), "--target says so".into())
+        );
         assert_eq!(chosen(at, Some("lab"), None).unwrap().0, ceptra_flow_lab::target_toml().as_bytes());
     }
 

@@ -30,7 +30,8 @@ impl Person {
 
     /// This process as an engine.
     pub(crate) fn engine(&self) -> Engine {
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|text| text.trim().to_owned());
+        let boot_id =
+            std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|text| text.trim().to_owned());
         Engine { version: env!("CARGO_PKG_VERSION").into(), host: self.host.clone(), pid: std::process::id(), boot_id }
     }
 }
@@ -42,8 +43,12 @@ pub(crate) fn uid() -> u32 {
 }
 
 fn name_of(said: Option<&str>, variable: impl Fn(&str) -> Option<String>, uid: u32) -> String {
-    let from_environment = || ["CEPTRA_FLOW_USER", "USER", "LOGNAME"].into_iter().filter_map(&variable).find(|name| !name.trim().is_empty());
-    said.map(str::to_owned).or_else(from_environment).map_or_else(|| format!("uid {uid}"), |name| name.trim().to_owned())
+    let from_environment = || {
+        ["CEPTRA_FLOW_USER", "USER", "LOGNAME"].into_iter().filter_map(&variable).find(|name| !name.trim().is_empty())
+    };
+    said.map(str::to_owned)
+        .or_else(from_environment)
+        .map_or_else(|| format!("uid {uid}"), |name| name.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -53,7 +58,11 @@ mod tests {
     #[test]
     fn the_nearest_claim_wins() {
         let named = |said: Option<&str>, set: &[(&str, &str)]| {
-            name_of(said, |name| set.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()), 1000)
+            name_of(
+                said,
+                |name| set.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()),
+                1000,
+            )
         };
         let all = [("LOGNAME", "log"), ("USER", "user"), ("CEPTRA_FLOW_USER", "flow")];
         assert_eq!(named(Some("ada"), &all), "ada");

@@ -34,5 +34,10 @@ pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
 
 /// A step's name as it was typed.
 pub(crate) fn parse_step(text: &str) -> Result<StepArg, CommandError> {
-    text.parse().map_err(|why: String| CommandError::usage(format!("`{text}` is no step: {why}"), "write STEP or STEP[KEY]; `ceptra-flow show` lists them"))
+    text.parse().map_err(|why: String| {
+        CommandError::usage(
+            format!("`{text}` is no step: {why}"),
+            "write STEP or STEP[KEY]; `ceptra-flow show` lists them",
+        )
+    })
 }

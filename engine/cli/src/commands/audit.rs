@@ -37,7 +37,10 @@ fn subject(app: &App, what: Option<&str>) -> Result<Subject, CommandError> {
         return Ok(if is_report { Subject::Report(path.to_path_buf()) } else { Subject::Journal(path.to_path_buf()) });
     }
     if let Some(said) = what.filter(|said| said.contains('/') || said.contains('.')) {
-        return Err(CommandError::usage(format!("cannot read `{said}`: no such file or directory"), "name a run, a run directory, a journal.db or a report.json"));
+        return Err(CommandError::usage(
+            format!("cannot read `{said}`: no such file or directory"),
+            "name a run, a run directory, a journal.db or a report.json",
+        ));
     }
     let store = app.store()?;
     let run = loaded::find(app, &store, what, Purpose::Look)?;
@@ -50,13 +53,23 @@ fn subject(app: &App, what: Option<&str>) -> Result<Subject, CommandError> {
 
 /// A report's own signature, then the journal that it names, if that can be found.
 fn audit_report(app: &App, path: &Path) -> Result<Exit, CommandError> {
-    let report: Value = serde_json::from_slice(&files::read(path)?)
-        .map_err(|error| CommandError::usage(format!("`{}` is no report: {error}", path.display()), "name a report.json, a journal.db or a run directory"))?;
+    let report: Value = serde_json::from_slice(&files::read(path)?).map_err(|error| {
+        CommandError::usage(
+            format!("`{}` is no report: {error}", path.display()),
+            "name a report.json, a journal.db or a run directory",
+        )
+    })?;
     let signature = match signing::verify_report(&report) {
         Ok(signature) => signature,
         Err(error) => {
             let broken = Break { seq: None, kind: BreakKind::Signature, what: error.to_string() };
-            say(app, path, None, std::slice::from_ref(&broken), &json!({ "report": path.display().to_string(), "breaks": [broken] }));
+            say(
+                app,
+                path,
+                None,
+                std::slice::from_ref(&broken),
+                &json!({ "report": path.display().to_string(), "breaks": [broken] }),
+            );
             return Ok(Exit::Failed);
         }
     };
@@ -66,8 +79,19 @@ fn audit_report(app: &App, path: &Path) -> Result<Exit, CommandError> {
             Ok(tell(app, path, &found, Some(&signature)))
         }
         None => {
-            let line = format!("the report's signature holds (key {}), event {} of run {}", short(&signature.public_key), signature.head_seq, signature.run);
-            say(app, path, Some(&format!("{line}; its journal is not here, so the events themselves were not verified")), &[], &json!({ "report": path.display().to_string(), "signed_by": signature.public_key, "breaks": [] }));
+            let line = format!(
+                "the report's signature holds (key {}), event {} of run {}",
+                short(&signature.public_key),
+                signature.head_seq,
+                signature.run
+            );
+            say(
+                app,
+                path,
+                Some(&format!("{line}; its journal is not here, so the events themselves were not verified")),
+                &[],
+                &json!({ "report": path.display().to_string(), "signed_by": signature.public_key, "breaks": [] }),
+            );
             Ok(Exit::Done)
         }
     }
@@ -91,7 +115,12 @@ fn tell(app: &App, path: &Path, found: &AuditReport, report: Option<&Signature>)
         (None, None) => ", not signed yet".to_owned(),
     };
     let run = if found.run.is_empty() { "unknown" } else { found.run.as_str() };
-    let whole = format!("run {run}: {} events, every hash and the plan's digest hold{signed}\n  head {} {}", found.events, found.head_seq.0, found.head_hash.hex());
+    let whole = format!(
+        "run {run}: {} events, every hash and the plan's digest hold{signed}\n  head {} {}",
+        found.events,
+        found.head_seq.0,
+        found.head_hash.hex()
+    );
     let document = serde_json::to_value(found).expect("an audit has string keys only");
     say(app, path, found.is_whole().then_some(whole.as_str()), &found.breaks, &document);
     if found.is_whole() { Exit::Done } else { Exit::Failed }
@@ -111,7 +140,9 @@ fn say(app: &App, path: &Path, whole: Option<&str>, breaks: &[Break], document: 
         let place = broken.seq.map_or("the file".to_owned(), |seq| format!("event {}", seq.0));
         text.push_str(&format!("  {place}: {}\n", broken.what));
     }
-    text.push_str("keep the directory as it is, and compare it with a copy or with the report that was sent to the ticket\n");
+    text.push_str(
+        "keep the directory as it is, and compare it with a copy or with the report that was sent to the ticket\n",
+    );
     app.console.result(&text);
 }
 

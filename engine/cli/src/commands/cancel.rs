@@ -2,10 +2,10 @@
 
 use crate::app::App;
 use crate::args::{Deciding, RunArg};
+use crate::decide;
 use crate::drive::{DriveArgs, Driver, say_over};
 use crate::exit::{CommandError, Exit};
 use crate::loaded::{self, Loaded, Purpose};
-use crate::decide;
 use ceptra_flow_core::event::Outcome;
 use ceptra_flow_core::input::Operation;
 use ceptra_flow_core::state::{RunState, Status};
@@ -25,7 +25,12 @@ pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
 }
 
 /// Asks a live run, or takes one that nobody drives and carries the request out.
-pub(crate) fn post_or_drive(app: &App, run: Option<&str>, deciding: &Deciding, what: Operation) -> Result<Exit, CommandError> {
+pub(crate) fn post_or_drive(
+    app: &App,
+    run: Option<&str>,
+    deciding: &Deciding,
+    what: Operation,
+) -> Result<Exit, CommandError> {
     let store = app.store()?;
     let run = loaded::find(app, &store, run, Purpose::GoOn)?;
     let loaded = Loaded::of(&store, &run)?;

@@ -59,7 +59,11 @@ fn expand(named: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
             continue;
         }
         let entries = std::fs::read_dir(path).map_err(|error| files::cannot("read", path, &error))?;
-        let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file() && path.extension().is_some_and(|extension| extension == "toml")).collect();
+        let mut inside: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.is_file() && path.extension().is_some_and(|extension| extension == "toml"))
+            .collect();
         inside.sort_unstable();
         files.extend(inside);
     }
@@ -67,7 +71,12 @@ fn expand(named: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
 }
 
 /// A file's text and everything there is to say of it.
-fn check_file(path: &Path, name: &str, catalog: &[ceptra_flow_core::catalog::StepType], target: Option<&str>) -> Result<(String, Vec<Diagnostic>), CommandError> {
+fn check_file(
+    path: &Path,
+    name: &str,
+    catalog: &[ceptra_flow_core::catalog::StepType],
+    target: Option<&str>,
+) -> Result<(String, Vec<Diagnostic>), CommandError> {
     let text = match ceptra_flow_runbook::decode(name, files::read(path)?) {
         Ok(text) => text,
         Err(found) => return Ok((String::new(), vec![*found])),

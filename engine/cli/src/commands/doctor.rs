@@ -119,19 +119,25 @@ fn permissions(root: &Path) -> Finding {
     const CHECK: &str = "permissions";
     match fs::metadata(root) {
         Err(error) => bad(CHECK, Exit::Store, files::plain(&error), "ask the owner of the directory"),
-        Ok(metadata) if metadata.uid() != crate::who::uid() => {
-            warning(CHECK, format!("{} belongs to user {}, not to you", root.display(), metadata.uid()), "runs of several users share their records; give each a --state of their own unless that is meant")
-        }
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
-            warning(CHECK, format!("others may look into {} (mode {:o})", root.display(), metadata.permissions().mode() & 0o777), format!("chmod 700 {}", root.display()))
-        }
+        Ok(metadata) if metadata.uid() != crate::who::uid() => warning(
+            CHECK,
+            format!("{} belongs to user {}, not to you", root.display(), metadata.uid()),
+            "runs of several users share their records; give each a --state of their own unless that is meant",
+        ),
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => warning(
+            CHECK,
+            format!("others may look into {} (mode {:o})", root.display(), metadata.permissions().mode() & 0o777),
+            format!("chmod 700 {}", root.display()),
+        ),
         Ok(_) => ok(CHECK, "only you look into it"),
     }
 }
 
 fn disk(dir: PathBuf) -> Finding {
     const CHECK: &str = "disk space";
-    let Some((bytes, inodes)) = free(&dir) else { return warning(CHECK, format!("nobody can tell for {}", dir.display()), "look with `df`") };
+    let Some((bytes, inodes)) = free(&dir) else {
+        return warning(CHECK, format!("nobody can tell for {}", dir.display()), "look with `df`");
+    };
     let mib = bytes >> 20;
     let help = "remove old run directories (after saving their reports), or name another --state";
     if bytes < FREE_BYTES_MIN || inodes == Some(0) {
@@ -151,7 +157,12 @@ fn free(dir: &Path) -> Option<(u64, Option<u64>)> {
     // SAFETY: the path is NUL-terminated and the struct is ours; both outlive the call.
     let result = unsafe { libc::statvfs(path.as_ptr(), &raw mut stats) };
     #[expect(clippy::useless_conversion, reason = "the fields have other widths on other systems")]
-    let numbers = || Some((u64::from(stats.f_bavail).saturating_mul(u64::from(stats.f_frsize)), (stats.f_files > 0).then(|| u64::from(stats.f_favail))));
+    let numbers = || {
+        Some((
+            u64::from(stats.f_bavail).saturating_mul(u64::from(stats.f_frsize)),
+            (stats.f_files > 0).then(|| u64::from(stats.f_favail)),
+        ))
+    };
     if result == 0 { numbers() } else { None }
 }
 
@@ -176,12 +187,23 @@ fn signing_key(root: &Path) -> Finding {
     const CHECK: &str = "signing key";
     let path = root.join("signing.key");
     match fs::metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => ok(CHECK, "is made when a report is first signed"),
-        Err(error) => bad(CHECK, Exit::Store, format!("{}: {}", path.display(), files::plain(&error)), "ask the owner of the directory"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            ok(CHECK, "is made when a report is first signed")
+        }
+        Err(error) => bad(
+            CHECK,
+            Exit::Store,
+            format!("{}: {}", path.display(), files::plain(&error)),
+            "ask the owner of the directory",
+        ),
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => bad(
             CHECK,
             Exit::Failed,
-            format!("others may read {} (mode {:o}), so its signatures prove little", path.display(), metadata.permissions().mode() & 0o777),
+            format!(
+                "others may read {} (mode {:o}), so its signatures prove little",
+                path.display(),
+                metadata.permissions().mode() & 0o777
+            ),
             format!("chmod 600 {}; if others use this machine, remove it, so that a new one is made", path.display()),
         ),
         Ok(_) => match Store::open(root).and_then(|store| store.signer()) {
@@ -199,7 +221,11 @@ fn journals(store: &Store) -> Finding {
     };
     /// Older ones are `audit`'s business.
     const LOOKED_AT_MAX: usize = 20;
-    let unreadable: Vec<String> = runs.iter().take(LOOKED_AT_MAX).filter_map(|run| store.read_run(run).err().map(|error| format!("{run}: {error}"))).collect();
+    let unreadable: Vec<String> = runs
+        .iter()
+        .take(LOOKED_AT_MAX)
+        .filter_map(|run| store.read_run(run).err().map(|error| format!("{run}: {error}")))
+        .collect();
     if unreadable.is_empty() {
         return ok(CHECK, ceptra_flow_report::text::count(runs.len(), "run"));
     }
@@ -211,7 +237,12 @@ fn loopback() -> Finding {
     let tried = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| TcpStream::connect(listener.local_addr()?));
     match tried {
         Ok(_) => ok(CHECK, "the rehearsal lab can listen on 127.0.0.1"),
-        Err(error) => bad(CHECK, Exit::Failed, format!("no connection over 127.0.0.1: {}", files::plain(&error)), "`ip link set lo up`, or allow it in the firewall; only rehearsals need it"),
+        Err(error) => bad(
+            CHECK,
+            Exit::Failed,
+            format!("no connection over 127.0.0.1: {}", files::plain(&error)),
+            "`ip link set lo up`, or allow it in the firewall; only rehearsals need it",
+        ),
     }
 }
 
@@ -219,7 +250,11 @@ fn clock(app: &App) -> Finding {
     const CHECK: &str = "clock";
     let now = now();
     if now.0 < CLOCK_MS_MIN {
-        return warning(CHECK, format!("it says {}", ceptra_flow_report::utc(now)), "set it: records would carry wrong times (their order does not depend on it)");
+        return warning(
+            CHECK,
+            format!("it says {}", ceptra_flow_report::utc(now)),
+            "set it: records would carry wrong times (their order does not depend on it)",
+        );
     }
     ok(CHECK, app.clock().date_time(now))
 }

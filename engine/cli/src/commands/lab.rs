@@ -112,7 +112,14 @@ pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
 fn up(app: &App, args: &UpArgs) -> Result<Exit, CommandError> {
     let usual = LabConfig::default();
     let scenario = rehearsal::scenario(&args.fault)?;
-    let config = LabConfig { scenario, seed: args.seed, groups: args.groups, replicas: args.replicas, wal_bytes: args.wal.unwrap_or(usual.wal_bytes), ..usual };
+    let config = LabConfig {
+        scenario,
+        seed: args.seed,
+        groups: args.groups,
+        replicas: args.replicas,
+        wal_bytes: args.wal.unwrap_or(usual.wal_bytes),
+        ..usual
+    };
     config.check().map_err(LabError::Config)?;
     let store = app.store()?;
     store.check_writable()?;
@@ -150,7 +157,10 @@ fn status(app: &App, which: &WhichLab) -> Result<Exit, CommandError> {
 }
 
 fn inject(app: &App, args: &InjectArgs) -> Result<Exit, CommandError> {
-    let fault: Fault = args.fault.parse().map_err(|error: lab::UnknownFault| CommandError::usage(error.to_string(), "name one of them"))?;
+    let fault: Fault = args
+        .fault
+        .parse()
+        .map_err(|error: lab::UnknownFault| CommandError::usage(error.to_string(), "name one of them"))?;
     let when = match (&args.after, args.at) {
         (Some(step), _) => When::AfterStep(step.clone()),
         (None, Some(ms)) => When::At(ms),
@@ -182,12 +192,18 @@ fn down(app: &App, args: &DownArgs) -> Result<Exit, CommandError> {
 
 /// The lab that is meant: the newest that runs, or, where none does, the newest.
 fn newest_running(store: &Store, which: &WhichLab) -> Result<PathBuf, CommandError> {
-    let running = if which.dir.is_none() { rehearsal::labs(store).into_iter().find(|dir| lab::is_running(dir)) } else { None };
+    let running =
+        if which.dir.is_none() { rehearsal::labs(store).into_iter().find(|dir| lab::is_running(dir)) } else { None };
     running.map_or_else(|| chosen(store, which), Ok)
 }
 
 fn chosen(store: &Store, which: &WhichLab) -> Result<PathBuf, CommandError> {
-    let none = |place: String| CommandError::usage(format!("there is no lab in `{place}`"), "`ceptra-flow lab up` starts one; so does a run on the target `lab`");
+    let none = |place: String| {
+        CommandError::usage(
+            format!("there is no lab in `{place}`"),
+            "`ceptra-flow lab up` starts one; so does a run on the target `lab`",
+        )
+    };
     match &which.dir {
         Some(dir) if dir.join("lab.json").is_file() => Ok(dir.clone()),
         Some(dir) => Err(none(dir.display().to_string())),
@@ -197,7 +213,12 @@ fn chosen(store: &Store, which: &WhichLab) -> Result<PathBuf, CommandError> {
 
 /// The lab's own process.
 fn serve(dir: &Path, adopted_by_stdin: bool) -> Result<Exit, CommandError> {
-    let failed = |error: std::io::Error| CommandError::failed(format!("cannot serve the lab: {}", files::plain(&error)), "`ceptra-flow doctor` tests loopback, disk and clock");
+    let failed = |error: std::io::Error| {
+        CommandError::failed(
+            format!("cannot serve the lab: {}", files::plain(&error)),
+            "`ceptra-flow doctor` tests loopback, disk and clock",
+        )
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         if adopted_by_stdin {
@@ -243,7 +264,11 @@ fn size(text: &str) -> Result<u64, String> {
         "GiB" => 1 << 30,
         _ => return Err("write a size as 4096, 64KiB, 64MiB or 1GiB".into()),
     };
-    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(|| "write a size as 4096, 64KiB, 64MiB or 1GiB".into())
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(|| "write a size as 4096, 64KiB, 64MiB or 1GiB".into())
 }
 
 fn duration(text: &str) -> Result<u64, String> {
@@ -255,7 +280,11 @@ fn duration(text: &str) -> Result<u64, String> {
         "m" => 60_000,
         _ => return Err("write a duration as 500ms, 3s or 2m".into()),
     };
-    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(|| "write a duration as 500ms, 3s or 2m".into())
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(|| "write a duration as 500ms, 3s or 2m".into())
 }
 
 #[cfg(test)]
@@ -264,7 +293,10 @@ mod tests {
 
     #[test]
     fn sizes_and_durations_have_units() {
-        assert_eq!((size("4096"), size("64MiB"), duration("3s"), duration("250ms")), (Ok(4096), Ok(64 << 20), Ok(3000), Ok(250)));
+        assert_eq!(
+            (size("4096"), size("64MiB"), duration("3s"), duration("250ms")),
+            (Ok(4096), Ok(64 << 20), Ok(3000), Ok(250))
+        );
         for wrong in ["", "MiB", "1.5MiB", "-1", "99999999999999999999", "18446744073709551615GiB"] {
             size(wrong).unwrap_err();
         }

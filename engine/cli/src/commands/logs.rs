@@ -1,11 +1,11 @@
 //! `logs`: what steps printed, attempt by attempt; with `-f` as it comes.
 
 use crate::app::App;
+use crate::args::StepArg;
+use crate::commands::approve::parse_step;
 use crate::exit::{CommandError, Exit};
 use crate::files;
 use crate::loaded::{self, Loaded, Purpose};
-use crate::args::StepArg;
-use crate::commands::approve::parse_step;
 use ceptra_flow_core::ids::label;
 use ceptra_flow_report::Liveness;
 use ceptra_flow_steps::Stream;
@@ -52,10 +52,14 @@ pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     if let Some(step) = &step
         && loaded.state.find(&step.id).is_none()
     {
-        return Err(CommandError::usage(format!("run {run} has no step `{}`", step.id), format!("`{}` lists its steps", app.commands(run.as_str()).show())));
+        return Err(CommandError::usage(
+            format!("run {run} has no step `{}`", step.id),
+            format!("`{}` lists its steps", app.commands(run.as_str()).show()),
+        ));
     }
     let dir = store.run_dir(&run);
-    let mut printer = Printer { app, read: BTreeMap::new(), last: None, alone: step.is_some() && args.attempt.is_some() };
+    let mut printer =
+        Printer { app, read: BTreeMap::new(), last: None, alone: step.is_some() && args.attempt.is_some() };
     loop {
         // Looked at before the files: what a run wrote before it came to rest is printed.
         let driven = loaded::liveness(&store, &run)? == Liveness::Driven;
@@ -148,7 +152,9 @@ impl Printer<'_> {
         let console = &self.app.console;
         if console.is_json() {
             for line in text.lines() {
-                console.json(&json!({ "step": source.step, "attempt": source.attempt, "stream": source.stream, "line": line }));
+                console.json(
+                    &json!({ "step": source.step, "attempt": source.attempt, "stream": source.stream, "line": line }),
+                );
             }
             return;
         }

@@ -19,11 +19,15 @@ pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     let command = Cli::command();
     let Some(dir) = &args.dir else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(command).render(&mut page).map_err(|error| CommandError::failed(format!("the page cannot be made: {error}"), ""))?;
+        clap_mangen::Man::new(command)
+            .render(&mut page)
+            .map_err(|error| CommandError::failed(format!("the page cannot be made: {error}"), ""))?;
         app.console.result(&String::from_utf8_lossy(&page));
         return Ok(Exit::Done);
     };
-    std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(command, dir)).map_err(|error| files::cannot("write", dir, &error))?;
+    std::fs::create_dir_all(dir)
+        .and_then(|()| clap_mangen::generate_to(command, dir))
+        .map_err(|error| files::cannot("write", dir, &error))?;
     app.console.say(&format!("manual pages are in {}", dir.display()));
     Ok(Exit::Done)
 }

@@ -27,7 +27,8 @@ pub(crate) fn dot(view: &PlanView<'_>) -> String {
     for step in all(view) {
         let shape = if is_decision(view, step) { ", shape=hexagon" } else { "" };
         let style = if step.effect == "once" { ", penwidth=3" } else { "" };
-        writeln!(text, "  {} [label=\"{}\\n{} · {}\"{shape}{style}];", step.id, step.id, step.kind, step.effect).expect("a String takes everything");
+        writeln!(text, "  {} [label=\"{}\\n{} · {}\"{shape}{style}];", step.id, step.id, step.kind, step.effect)
+            .expect("a String takes everything");
     }
     for step in all(view) {
         for need in &step.needs {
@@ -42,10 +43,15 @@ pub(crate) fn dot(view: &PlanView<'_>) -> String {
 pub(crate) fn markdown(view: &PlanView<'_>, why: &str) -> String {
     let mut summary = String::new();
     view.write_summary(&mut summary, why).expect("a String takes everything");
-    let mut text = format!("# Plan of {}\n\n```text\n{}\n```\n\n| step | type | effect | needs | inputs known |\n| --- | --- | --- | --- | --- |\n", view.runbook, summary.trim_end());
+    let mut text = format!(
+        "# Plan of {}\n\n```text\n{}\n```\n\n| step | type | effect | needs | inputs known |\n| --- | --- | --- | --- | --- |\n",
+        view.runbook,
+        summary.trim_end()
+    );
     for step in all(view) {
         let needs: Vec<&str> = step.needs.iter().map(|need| need.as_str()).collect();
-        writeln!(text, "| `{}` | `{}` | {} | {} | {} |", step.id, step.kind, step.effect, needs.join(", "), step.known).expect("a String takes everything");
+        writeln!(text, "| `{}` | `{}` | {} | {} | {} |", step.id, step.kind, step.effect, needs.join(", "), step.known)
+            .expect("a String takes everything");
     }
     text
 }

@@ -114,7 +114,8 @@ fn save(out: &Path, compiled: &Compiled, args: &PlanArgs) -> Result<(), CommandE
         plan: compiled.plan.clone(),
     };
     // Compact, because the digest covers the plan's own bytes.
-    let document = serde_json::to_string(&saved).map_err(|error| CommandError::failed(format!("the plan cannot be saved: {error}"), ""))?;
+    let document = serde_json::to_string(&saved)
+        .map_err(|error| CommandError::failed(format!("the plan cannot be saved: {error}"), ""))?;
     files::write(out, &format!("{document}\n"))
 }
 

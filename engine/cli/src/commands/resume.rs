@@ -2,12 +2,12 @@
 
 use crate::app::App;
 use crate::args::{Deciding, RunArg, StepArg};
+use crate::decide;
 use crate::drive::{DriveArgs, Driver, say_over};
 use crate::exit::{CommandError, Exit};
 use crate::loaded::{self, Loaded, Purpose, liveness};
 use crate::observer::Source;
 use crate::who::Person;
-use crate::decide;
 use ceptra_flow_core::input::{Operation, Request};
 use ceptra_flow_core::plan::sha256_hex;
 use ceptra_flow_report::Liveness;
@@ -35,7 +35,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
-    for (said, name) in [(args.replan, "`resume --replan`"), (!args.accept.is_empty(), "`resume --accept`"), (args.take_over, "`resume --take-over`")] {
+    for (said, name) in [
+        (args.replan, "`resume --replan`"),
+        (!args.accept.is_empty(), "`resume --accept`"),
+        (args.take_over, "`resume --take-over`"),
+    ] {
         if said {
             return Err(CommandError::later(name));
         }
@@ -88,5 +92,6 @@ fn tell_if_changed(app: &App, store: &Store, run: &RunId) {
         Ok(_) => "has changed",
         Err(_) => "cannot be read any more",
     };
-    app.console.warn(&format!("`{}` {what} since this run started: it goes on with the plan it began with", origin.runbook));
+    app.console
+        .warn(&format!("`{}` {what} since this run started: it goes on with the plan it began with", origin.runbook));
 }

@@ -69,14 +69,23 @@ fn wanted_lab(plan: &Plan, args: &Args) -> Result<Option<ceptra_flow_lab::LabCon
         return Ok(Some(config));
     }
     if args.lab_fault.is_some() || args.lab_seed.is_some() {
-        return Err(CommandError::usage("this plan uses no rehearsal lab, so it can have no fault and no seed", "leave out --lab-fault and --lab-seed, or use `--target lab`"));
+        return Err(CommandError::usage(
+            "this plan uses no rehearsal lab, so it can have no fault and no seed",
+            "leave out --lab-fault and --lab-seed, or use `--target lab`",
+        ));
     }
     Ok(None)
 }
 
-fn start_lab(app: &App, store: &Store, run: &RunId, config: &ceptra_flow_lab::LabConfig) -> Result<(PathBuf, BTreeMap<String, String>), CommandError> {
+fn start_lab(
+    app: &App,
+    store: &Store,
+    run: &RunId,
+    config: &ceptra_flow_lab::LabConfig,
+) -> Result<(PathBuf, BTreeMap<String, String>), CommandError> {
     let dir = rehearsal::dir_of(store, run);
-    let size = format!("{}, {} replicas each, two regions", count(config.groups as usize, "partition group"), config.replicas);
+    let size =
+        format!("{}, {} replicas each, two regions", count(config.groups as usize, "partition group"), config.replicas);
     app.console.say(&format!("lab {}: {size} … starting", config.scenario));
     rehearsal::create(&dir, config)?;
     let endpoints = rehearsal::start(&dir)?;
@@ -92,14 +101,20 @@ fn confirm(app: &App, plan: &Plan, args: &DriveArgs) -> Result<(), CommandError>
     }
     if !app.console.can_ask() {
         return Err(CommandError::usage(
-            format!("a run on {} must be confirmed by typing `{wanted}`, and nobody sits at a terminal here", plan.target.name),
+            format!(
+                "a run on {} must be confirmed by typing `{wanted}`, and nobody sits at a terminal here",
+                plan.target.name
+            ),
             "start it from a terminal, or answer with --yes",
         ));
     }
     app.console.trouble(&about_to_happen(plan));
     match app.console.ask(&format!("type {wanted} to go on: ")) {
         Some(typed) if typed == wanted => Ok(()),
-        Some(_) | None => Err(CommandError::usage("not confirmed, so nothing was started", format!("start it again and type {wanted}"))),
+        Some(_) | None => Err(CommandError::usage(
+            "not confirmed, so nothing was started",
+            format!("start it again and type {wanted}"),
+        )),
     }
 }
 
@@ -129,16 +144,28 @@ fn saved_plan(path: &Path) -> Option<Result<Saved, CommandError>> {
         return None;
     }
     Some(files::read(path).and_then(|bytes| {
-        let wrong = |what: String| CommandError::usage(format!("`{}` is no saved plan: {what}", path.display()), "make one with `ceptra-flow plan RUNBOOK --out FILE`");
+        let wrong = |what: String| {
+            CommandError::usage(
+                format!("`{}` is no saved plan: {what}", path.display()),
+                "make one with `ceptra-flow plan RUNBOOK --out FILE`",
+            )
+        };
         let saved: Saved = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-        if saved.ceptra_flow_plan == SAVED_FORMAT { Ok(saved) } else { Err(wrong(format!("its format is {}, this version knows {SAVED_FORMAT}", saved.ceptra_flow_plan))) }
+        if saved.ceptra_flow_plan == SAVED_FORMAT {
+            Ok(saved)
+        } else {
+            Err(wrong(format!("its format is {}, this version knows {SAVED_FORMAT}", saved.ceptra_flow_plan)))
+        }
     }))
 }
 
 /// The plan that a saved one gives today; refused where that is another.
 fn recompile(app: &App, saved: Saved, said: &PlanArgs) -> Result<Compiled, CommandError> {
     if *said != PlanArgs::default() {
-        return Err(CommandError::usage("a saved plan is closed: its target, inputs and choices are in it", "leave out the other options, or plan again with them"));
+        return Err(CommandError::usage(
+            "a saved plan is closed: its target, inputs and choices are in it",
+            "leave out the other options, or plan again with them",
+        ));
     }
     let compiled = compile::compile(app, Path::new(&saved.runbook), &saved.args, Asking::Forbidden)?;
     let now = compiled.plan.digest();
@@ -147,7 +174,12 @@ fn recompile(app: &App, saved: Saved, said: &PlanArgs) -> Result<Compiled, Comma
     }
     if now != saved.digest {
         return Err(CommandError::usage(
-            format!("the saved plan is stale: `{}`, its target or its inputs have changed since (digest {} then, {} now)", saved.runbook, short(&saved.digest), short(&now)),
+            format!(
+                "the saved plan is stale: `{}`, its target or its inputs have changed since (digest {} then, {} now)",
+                saved.runbook,
+                short(&saved.digest),
+                short(&now)
+            ),
             "plan again, look at what changed, and run the new plan",
         ));
     }

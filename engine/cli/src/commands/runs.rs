@@ -30,7 +30,11 @@ pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     if app.console.is_json() {
         app.console.json(&views);
     } else if views.is_empty() && unreadable.is_none() {
-        app.console.result(&format!("no runs in {}; `{}` starts one\n", store.root().display(), app.command("run RUNBOOK")));
+        app.console.result(&format!(
+            "no runs in {}; `{}` starts one\n",
+            store.root().display(),
+            app.command("run RUNBOOK")
+        ));
     } else {
         let mut text = String::new();
         write_runs(&mut text, &views, &app.clock(), now()).expect("a String takes everything");

@@ -23,7 +23,14 @@ pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
         return Ok(Exit::Done);
     }
     let (clock, commands) = (app.clock(), app.commands(run.as_str()));
-    let show = Show { state: &loaded.state, liveness: loaded.liveness, head: &head, clock: &clock, now: now(), commands: &commands };
+    let show = Show {
+        state: &loaded.state,
+        liveness: loaded.liveness,
+        head: &head,
+        clock: &clock,
+        now: now(),
+        commands: &commands,
+    };
     let mut text = String::new();
     show.write(&mut text).expect("a String takes everything");
     app.console.result(&text);

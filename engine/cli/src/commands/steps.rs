@@ -111,7 +111,10 @@ fn explained(kind: &StepType) -> String {
         Shape::Table(table) => explain_fields(&mut text, &table, 1),
         other => text.push_str(&format!("  {}\n", shape_name(&other))),
     }
-    text.push_str(&format!("\nexample\n{}\n", kind.example.trim_end().lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")));
+    text.push_str(&format!(
+        "\nexample\n{}\n",
+        kind.example.trim_end().lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    ));
     text
 }
 
