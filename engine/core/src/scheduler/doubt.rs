@@ -4,9 +4,10 @@ use super::{Due, Turn, failure};
 use crate::Effect;
 use crate::event::{self, ProbeVerdict};
 use crate::ids::{Attempt, Purpose};
-use crate::input::{Failure, Left, Result as Report};
+use crate::input::{Actor, Failure, Left, Result as Report};
 use crate::json::Json;
 use crate::state::{Place, Status};
+use alloc::string::String;
 
 /// Tries at asking the world before a person is asked.
 const PROBES_MAX: u32 = 3;
@@ -14,6 +15,15 @@ const PROBES_MAX: u32 = 3;
 const DOUBTFUL_TRIES_MAX: u32 = 3;
 /// The pause between probes, in ms; it doubles.
 const PROBE_PAUSE_MS: u64 = 500;
+
+/// What a person says they carried out.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) by: Actor,
+    pub(super) reason: Option<String>,
+    /// Typed answers, an object.
+    pub(super) fields: Json,
+}
 
 impl Turn<'_> {
     /// A live attempt ended in doubt: a timeout, a lost connection.
@@ -90,19 +100,31 @@ impl Turn<'_> {
     }
 
     /// Checks what a person says was done.
-    pub(super) fn check_claim(&mut self, place: Place, claim: Json) {
+    pub(super) fn check_claim(&mut self, place: Place, claim: Claim) {
         let attempt = self.next_attempt(place, Purpose::Probe);
         let intent = self.state().at(place).intents.max(1);
-        self.launch(place, attempt, intent, Some(claim));
+        self.launch(place, attempt, intent, Some(claim.fields.clone()));
+        self.scheduler.claims.insert(place, claim);
+    }
+
+    /// A claim held: who made it, and why, goes into the record with it.
+    fn claim_held(&mut self, place: Place, claim: Claim) {
+        let Claim { by, reason, fields } = claim;
+        let (step, key) = (self.id(place), self.key(place));
+        self.record(event::ApprovalGranted { step, key, by, choice: None, fields: Some(fields), reason });
     }
 
     /// The world answered, about a doubt or a claim.
     pub(super) fn probed(&mut self, place: Place, attempt: &Attempt, result: Report) {
         let is_claim = self.state().at(place).status == Status::Pending;
+        let claim = self.scheduler.claims.remove(&place);
         match result {
             Report::Done(output) => {
                 let answer = Some(output.clone());
                 self.answered(attempt, Some(ProbeVerdict::Done), answer, None);
+                if let Some(claim) = claim {
+                    self.claim_held(place, claim);
+                }
                 self.record(event::StepDone { attempt: attempt.clone(), output });
                 self.scheduler.probes.remove(&place);
             }

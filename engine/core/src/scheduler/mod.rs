@@ -197,6 +197,8 @@ pub struct Scheduler {
     due: BTreeSet<(Timestamp, Due)>,
     /// Tries at asking the world about an instance in doubt, in this tenure.
     probes: BTreeMap<Place, u32>,
+    /// What people say they carried out, while it is checked.
+    claims: BTreeMap<Place, doubt::Claim>,
     /// Who holds which mutex inside this run.
     mutexes: BTreeMap<Name, Place>,
     /// Instances that asked the driver for their mutexes, and whether they have them.

@@ -30,8 +30,6 @@ impl Turn<'_> {
             return Ok(());
         }
         self.find_everything();
-        // What came due while nobody drove the run is dealt with before anything starts.
-        self.tick();
         Ok(())
     }
 
@@ -42,6 +40,8 @@ impl Turn<'_> {
         self.scheduler.unlocked.clear();
         self.allow();
         self.wind_clocks();
+        // What ran out while nobody drove the run is dealt with before anything starts.
+        self.tick();
         self.find_open_steps();
         self.settle_what_was_in_flight();
     }

@@ -1,5 +1,6 @@
 //! What people ask for: accepted and recorded with who and why, or refused without a trace.
 
+use super::doubt::Claim;
 use super::{Rejected, Turn, failure};
 use crate::event::{self, Outcome};
 use crate::ids::{Name, Purpose};
@@ -176,7 +177,8 @@ impl Turn<'_> {
         }
         match (asked, verdict) {
             (true, Verdict::Done) => {
-                self.check_claim(place, fields.unwrap_or_else(|| Json::from(Value::Object(Map::new()))))
+                let fields = fields.unwrap_or_else(|| Json::from(Value::Object(Map::new())));
+                self.check_claim(place, Claim { by, reason, fields });
             }
             (true, Verdict::NotDone) => return self.reject(step, key, by, reason),
             (false, Verdict::Done | Verdict::NotDone | Verdict::Skip) | (true, Verdict::Skip) => {

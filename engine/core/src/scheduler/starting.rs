@@ -152,7 +152,9 @@ impl Turn<'_> {
             }
             None if step.approval().is_some() => self.ask(place, false),
             None if step.manual().is_some() => self.ask(place, true),
-            Some(_) if !instance.is_approved() || instructed => {}
+            Some(_) if !instance.is_approved() => {}
+            // The claim is recorded, but that it held was lost.
+            Some(_) if instructed => self.ask(place, true),
             // Allowed first, then carried out.
             Some(_) if step.manual().is_some() => self.ask(place, true),
             Some(_) if step.is_approval() => self.approval_is_given(place),

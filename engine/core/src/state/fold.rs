@@ -1,12 +1,11 @@
-//! Applying one record. Every change of a run's state is on this page.
+//! Applying one record. Every change of a run's state is on this page, or begins here.
 
-use super::{Corrupt, Instance, Place, RunState, Stage, Status, StepState, UndoScope};
+use super::{Corrupt, Instance, Place, RunState, Stage, Status, StepState};
 use crate::event::{self, Event, Outcome, Record};
 use crate::ids::{Attempt, Name, Seq, StepIx, Timestamp};
 use crate::input::Verdict;
 use crate::json::Output;
 use crate::plan::{OnFailure, Plan, SEMANTICS, place, sha256_hex};
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -338,100 +337,13 @@ impl RunState {
         Ok(())
     }
 
-    fn retry_requested(&mut self, seq: Seq, at: Timestamp, event: &event::RetryRequested) -> Result<(), Corrupt> {
-        let (step, _) = self.place_of_step(seq, &event.step)?;
-        // Whoever retries one step wants the run to go on, although another may still be failed.
-        self.halting.clear();
-        for instance in 0..self.steps[step.at()].instances.len() {
-            let state = &mut self.steps[step.at()].instances[instance];
-            if state.status != Status::Failed || (event.key.is_some() && state.key != event.key) {
-                continue;
-            }
-            state.status = Status::Pending;
-            // Its deadline counts anew.
-            state.started_at = None;
-            state.ended_at = None;
-            state.more = None;
-            // A new intent: whatever keeps the old key must not take this for a repetition.
-            state.intents += 1;
-            state.tries = 0;
-            self.turned_good_again(step);
-        }
-        let stands_for_all = self.plan().step(step).for_each().is_some()
-            && self.steps[step.at()].instances.first().is_some_and(|instance| instance.key.is_none());
-        if stands_for_all {
-            let state = &mut self.steps[step.at()];
-            state.numbers_used = state.highest_numbers();
-            state.instances.clear();
-            state.expanded = false;
-        }
-        if self.outcome().is_some() {
-            self.timed_from = at;
-        }
-        if !self.plan().is_finally(step) {
-            self.reopen_main();
-        }
-        self.stage = if self.plan().is_finally(step) { Stage::Finally } else { Stage::Main };
-        self.ended_at = None;
-        self.unlocked.push(step);
-        Ok(())
-    }
-
-    /// The main steps go on after the run had come to its end: `finally` runs again at the new end.
-    fn reopen_main(&mut self) {
-        self.cancelled = None;
-        self.undo = None;
-        if !self.finally_ran {
-            return;
-        }
-        self.finally_ran = false;
-        self.main_outcome = None;
-        let plan = self.plan_shared();
-        for at in self.finally_places() {
-            for instance in 0..self.steps[at.at()].instances.len() {
-                self.active.remove(&(at, u32::try_from(instance).unwrap_or(u32::MAX)));
-            }
-            // Attempts and intents go on rising: a key that was used once is not used for another effect.
-            let (attempts, intents) = self.steps[at.at()].highest_numbers();
-            let numbers = (attempts, intents + 1);
-            let state = StepState::new(&plan, at, plan.step(at).for_each().is_some());
-            self.steps[at.at()] = StepState { numbers_used: numbers, ..state };
-            for instance in &mut self.steps[at.at()].instances {
-                (instance.attempts, instance.intents) = numbers;
-            }
-        }
-    }
-
-    fn undo_requested(&mut self, seq: Seq, event: &event::UndoRequested) -> Result<(), Corrupt> {
-        let from = match &event.to {
-            None => Seq(0),
-            Some(to) => {
-                let (step, _) = self.place_of_step(seq, to)?;
-                self.instances(step)
-                    .iter()
-                    .map(|instance| instance.done_seq)
-                    .filter(|seq| seq.0 > 0)
-                    .min()
-                    .unwrap_or(seq)
-            }
-        };
-        let after_end = self.outcome().is_some();
-        self.undo = Some(UndoScope { from, by: event.by.clone(), after_end, kept: BTreeSet::new() });
-        self.stage = Stage::Undoing;
-        // How it ends is open again, and whoever undoes a paused run wants it undone.
-        self.main_outcome = None;
-        self.paused = false;
-        self.ended_at = None;
-        Ok(())
-    }
-
     fn undo_after_main(&mut self) {
         if let Some(undo) = &mut self.undo {
             undo.after_end = false;
         }
     }
 
-    fn finally_places(&self) -> impl Iterator<Item = StepIx> + use<> {
+    pub(super) fn finally_places(&self) -> impl Iterator<Item = StepIx> + use<> {
         (self.plan().main_count as usize..self.plan().steps.len()).map(place)
     }
 
@@ -522,7 +434,7 @@ impl RunState {
         }
     }
 
-    fn turned_good_again(&mut self, step: StepIx) {
+    pub(super) fn turned_good_again(&mut self, step: StepIx) {
         let state = &mut self.steps[step.at()];
         state.failed = state.failed.saturating_sub(1);
         if state.failed > 0 {
@@ -555,7 +467,7 @@ impl RunState {
         }
     }
 
-    fn place_of_step(&self, seq: Seq, step: &Name) -> Result<(StepIx, &StepState), Corrupt> {
+    pub(super) fn place_of_step(&self, seq: Seq, step: &Name) -> Result<(StepIx, &StepState), Corrupt> {
         let stranger = || Corrupt::Stranger { seq: seq.0, subject: String::from(step.as_str()) };
         let at = self.find(step).ok_or_else(stranger)?;
         Ok((at, &self.steps[at.at()]))
@@ -581,7 +493,7 @@ impl RunState {
 }
 
 impl StepState {
-    fn new(plan: &Plan, at: StepIx, is_for_each: bool) -> Self {
+    pub(super) fn new(plan: &Plan, at: StepIx, is_for_each: bool) -> Self {
         let needs = u32::try_from(plan.step(at).needs.len()).unwrap_or(u32::MAX);
         Self {
             instances: if is_for_each { Vec::new() } else { vec![Instance::new()] },
@@ -603,28 +515,10 @@ impl StepState {
     }
 
     /// The highest attempt and intent of its instances, those before included.
-    fn highest_numbers(&self) -> (u32, u32) {
+    pub(super) fn highest_numbers(&self) -> (u32, u32) {
         let highest =
             |before: u32, number: fn(&Instance) -> u32| self.instances.iter().map(number).fold(before, u32::max);
         (highest(self.numbers_used.0, |one| one.attempts), highest(self.numbers_used.1, |one| one.intents))
-    }
-}
-
-impl Instance {
-    fn new() -> Self {
-        Self {
-            key: None,
-            item: None,
-            status: Status::Pending,
-            attempts: 0,
-            tries: 0,
-            intents: 0,
-            started_at: None,
-            ended_at: None,
-            done_seq: Seq(0),
-            output: None,
-            more: None,
-        }
     }
 }
 

@@ -5,66 +5,22 @@
 
 mod fold;
 mod graph;
+mod instance;
 mod questions;
+mod reopening;
 
-use crate::event::{ApprovalGranted, ApprovalRequested, Outcome};
+use crate::event::Outcome;
 use crate::ids::{Epoch, Name, Seq, StepIx, Timestamp};
-use crate::input::{Actor, Engine, Failure, Verdict};
-use crate::json::{Json, Output};
+use crate::input::{Actor, Engine};
 use crate::plan::{Plan, SEMANTICS, StepPlan};
-use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use graph::Graph;
+use instance::taken_together;
+pub use instance::{Instance, InstanceMore, Status};
 pub use questions::{Question, QuestionKind};
-use serde::{Deserialize, Serialize};
-
-/// Where a step or an instance is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Nothing of it has started; also while a person is asked, and between two tries before the first effect.
-    Pending,
-    /// An attempt is in the world, or it waits to be tried again.
-    Running,
-    /// Its effect is there, its `verify` held.
-    Done,
-    /// It failed for good.
-    Failed,
-    /// Nobody knows whether its effect happened.
-    Unknown,
-    /// It is left out: `when` was false, or somebody said so.
-    Skipped,
-    /// It cannot start, for a step that it needs failed.
-    Blocked,
-    /// It is being reversed.
-    Undoing,
-    /// It is reversed.
-    Undone,
-    /// Its undo failed or is in doubt.
-    Stuck,
-}
-
-impl Status {
-    /// As in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-            Self::Skipped => "skipped",
-            Self::Blocked => "blocked",
-            Self::Undoing => "undoing",
-            Self::Undone => "undone",
-            Self::Stuck => "stuck",
-        }
-    }
-}
 
 /// Why records cannot be those of one run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,54 +66,6 @@ pub enum Corrupt {
         /// The epoch before it.
         current: u64,
     },
-}
-
-/// One instance of a step; a step without `for_each` has exactly one, without a key.
-#[derive(Clone, Debug)]
-pub struct Instance {
-    /// Its key; `None` but for `for_each`.
-    pub key: Option<Name>,
-    /// The element of `for_each`.
-    pub item: Option<Json>,
-    /// Where it is.
-    pub status: Status,
-    /// Tries so far, probes and undos included: the number of the current or last attempt.
-    pub attempts: u32,
-    /// Tries at its effect since its last intent.
-    pub tries: u32,
-    /// The number of its intent; 0 before the first.
-    pub intents: u32,
-    /// When its first attempt started.
-    pub started_at: Option<Timestamp>,
-    /// When it was settled.
-    pub ended_at: Option<Timestamp>,
-    /// The place of the record that made it done.
-    pub done_seq: Seq,
-    /// What it gave back; `None` until it is done (or skipped: then `null`).
-    pub output: Option<Output>,
-    /// What else there is to know.
-    pub more: Option<Box<InstanceMore>>,
-}
-
-/// What few instances have.
-#[derive(Clone, Debug, Default)]
-pub struct InstanceMore {
-    /// The last failure, or why it is in doubt, skipped or stuck.
-    pub error: Option<Failure>,
-    /// Why it was skipped.
-    pub skipped: Option<String>,
-    /// When it is tried again.
-    pub retry_at: Option<Timestamp>,
-    /// Whether only a person can say how it ended: it must not be asked, or could not tell.
-    pub needs_verdict: bool,
-    /// What a person was asked.
-    pub asked: Option<ApprovalRequested>,
-    /// Who agreed so far.
-    pub granted: Vec<ApprovalGranted>,
-    /// Whether somebody refused, or nobody answered in time.
-    pub refused: bool,
-    /// Who said how it ended.
-    pub resolved: Option<(Verdict, Actor)>,
 }
 
 /// Which part of its life a run is in.
@@ -565,69 +473,5 @@ impl RunState {
 
     pub(crate) fn at(&self, place: Place) -> &Instance {
         &self.steps[place.0.at()].instances[place.1 as usize]
-    }
-}
-
-/// What two instances are together: what presses most.
-fn taken_together(one: Status, other: Status) -> Status {
-    const PRESSING: [Status; 10] = [
-        Status::Stuck,
-        Status::Unknown,
-        Status::Failed,
-        Status::Undoing,
-        Status::Running,
-        Status::Blocked,
-        Status::Pending,
-        Status::Undone,
-        Status::Done,
-        Status::Skipped,
-    ];
-    PRESSING.into_iter().find(|status| *status == one || *status == other).unwrap_or(one)
-}
-
-impl Instance {
-    /// What else there is to know, made when it is first needed.
-    pub(crate) fn more_mut(&mut self) -> &mut InstanceMore {
-        self.more.get_or_insert_with(Box::default)
-    }
-
-    /// The last failure, or why it is in doubt or stuck.
-    #[must_use]
-    pub fn error(&self) -> Option<&Failure> {
-        self.more.as_ref()?.error.as_ref()
-    }
-
-    /// When it is tried again.
-    #[must_use]
-    pub fn retry_at(&self) -> Option<Timestamp> {
-        self.more.as_ref()?.retry_at
-    }
-
-    /// What a person was asked and has not decided yet.
-    #[must_use]
-    pub fn open_request(&self) -> Option<&ApprovalRequested> {
-        let more = self.more.as_ref()?;
-        let asked = more.asked.as_ref()?;
-        (!more.refused && (more.granted.len() as u64) < u64::from(asked.approvers)).then_some(asked)
-    }
-
-    /// Whether everybody who had to has agreed.
-    #[must_use]
-    pub fn is_approved(&self) -> bool {
-        self.more.as_ref().is_some_and(|more| {
-            !more.refused
-                && more.asked.as_ref().is_some_and(|asked| more.granted.len() as u64 >= u64::from(asked.approvers))
-        })
-    }
-
-    /// Whether somebody refused, or nobody answered in time.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.more.as_ref().is_some_and(|more| more.refused)
-    }
-
-    /// Whether only a person can say how it ended.
-    #[must_use]
-    pub fn needs_verdict(&self) -> bool {
-        self.more.as_ref().is_some_and(|more| more.needs_verdict)
     }
 }

@@ -654,6 +654,9 @@ fn a_run_that_took_too_long_can_be_tried_again() {
             a fail
             at 2000
             retry a
+            at 2999
+            crash
+            not-done a
             a ok
             b ok
         ",
@@ -663,9 +666,28 @@ fn a_run_that_took_too_long_can_be_tried_again() {
             a fail: a failed: exit, ended failed (cancelled by the engine: the run's `limits.timeout` passed; `a` failed: it failed: exit)
             at 2000: -
             retry a: retry a, a#2/2
+            at 2999: -
+            crash: epoch 2, a unknown: engine_lost
+            not-done a: a resolved: not done, a#3/2
             a ok: a done, b#1
             b ok: b done, ended done
             = done: a done, b done
+        "#]],
+    );
+}
+
+#[test]
+fn a_run_whose_time_passed_while_nobody_drove_starts_nothing() {
+    check(
+        "a -> b, c -> d; run: timeout=1000; a: idempotent; c: probe, asks",
+        "
+            later 1000
+            crash
+        ",
+        &expect![[r#"
+            start: started, epoch 1, a#1, c#1
+            crash: epoch 2, cancelled by the clock, a unknown: engine_lost, c unknown: engine_lost, a failed: engine_lost, ended failed (cancelled by the engine: the run's `limits.timeout` passed; `a` failed: the engine stopped while the step was running; `c` is in doubt: the engine stopped while the step was running)
+            = failed: a failed, b blocked, c unknown, d pending
         "#]],
     );
 }
@@ -819,9 +841,9 @@ fn a_skipped_run_is_done() {
         "a -> b; a: when=false; b: when=false",
         "",
         &expect![[r#"
-            start: started, epoch 1, a skipped, b skipped, ended done
-            = done: a skipped, b skipped
-        "#]],
+        start: started, epoch 1, a skipped, b skipped, ended done
+        = done: a skipped, b skipped
+    "#]],
     );
 }
 
@@ -831,9 +853,9 @@ fn a_run_of_nothing_but_last_steps() {
         "t: finally",
         "t ok",
         &expect![[r#"
-            start: started, epoch 1, finally after done, t#1
-            t ok: t done, ended done
-            = done: t done
-        "#]],
+        start: started, epoch 1, finally after done, t#1
+        t ok: t done, ended done
+        = done: t done
+    "#]],
     );
 }

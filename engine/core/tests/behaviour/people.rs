@@ -311,7 +311,7 @@ fn a_manual_step_is_checked_before_it_is_done() {
             done m: check m#1
             m fail verify: m probed: not done
             done m: check m#2
-            m ok: m probed: done, m done, b#1
+            m ok: m probed: done, m granted by ada, m done, b#1
             b ok: b done, ended done
             = done: m done, b done
         "#]],
@@ -329,7 +329,7 @@ fn approving_a_manual_step_says_that_it_was_carried_out() {
         &expect![[r#"
             start: started, epoch 1, instruct m
             approve m by bob: check m#1
-            m ok: m probed: done, m done, ended done
+            m ok: m probed: done, m granted by bob, m done, ended done
             = done: m done
         "#]],
     );
@@ -380,7 +380,7 @@ fn a_claim_that_was_being_checked_when_the_engine_died_is_made_again() {
             done m: check m#1
             crash: epoch 2
             done m: check m#1
-            m ok: m probed: done, m done, ended done
+            m ok: m probed: done, m granted by ada, m done, ended done
             = done: m done
         "#]],
     );
@@ -420,7 +420,7 @@ fn a_manual_step_may_need_approval_first() {
             start: started, epoch 1, ask m
             approve m by bob: m granted by bob, instruct m
             done m: check m#1
-            m ok: m probed: done, m done, ended done
+            m ok: m probed: done, m granted by ada, m done, ended done
             = done: m done
         "#]],
     );

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 /// - `all ok`: every attempt in flight succeeds, and so on until nothing is in flight;
 /// - `late a ok`: the last attempt that landed, or that an earlier tenure left, reports (again);
 /// - `at 500`: the clock shows 500 ms, and due work is done; `wake`: the clock shows when something is due;
+/// - `later 500`: the clock shows 500 ms, and nobody looks at it;
 /// - `crash`: the process dies and another takes the run; `resume`: the same, by an operator who says to go on;
 /// - `locked a`, `interrupt`;
 /// - `approve a by ada [choice]`, `wave a by ada`, `reject a by ada`, `done a`, `not-done a`, `skip a`, `retry a`, `pause`,
@@ -66,6 +67,7 @@ impl Play {
                 self.now = Timestamp(rest.parse().expect("a time in ms"));
                 self.input(line, Input::Tick);
             }
+            "later" => self.now = Timestamp(rest.parse().expect("a time in ms")),
             "wake" => {
                 self.now = self.scheduler.wake_at().expect("something is due");
                 self.input(&format!("wake at {}", self.now.0), Input::Tick);

@@ -3,6 +3,8 @@
 use crate::world::World;
 use ceptra_flow_core::event::{Event, Outcome, Record};
 use ceptra_flow_core::ids::{Attempt, Name};
+use ceptra_flow_core::input::Verdict;
+use ceptra_flow_core::plan::{OnFailure, StepPlan};
 use ceptra_flow_core::state::{Stage, Status};
 use ceptra_flow_core::{RunState, Scheduler, StepIx};
 
@@ -119,6 +121,11 @@ impl Audit {
             let can_be_undone = self.state.plan().step(*dependent).undo().is_some();
             for instance in self.state.instances(*dependent) {
                 assert!(instance.status != Status::Undoing, "`{}` is undone before what needs it", attempt.label());
+                let scope = self.state.undo().expect("an undo was asked for").from;
+                let given_up = instance.more.as_ref().and_then(|more| more.resolved.as_ref());
+                let stays = given_up.is_some_and(|(verdict, _)| *verdict == Verdict::Skip);
+                let is_due = instance.status == Status::Done && instance.done_seq >= scope && can_be_undone && !stays;
+                assert!(!is_due, "`{}` is undone before what needs it was", attempt.label());
                 assert!(
                     instance.status != Status::Unknown || !can_be_undone,
                     "`{}` is undone while nobody knows about what needs it",
@@ -146,6 +153,7 @@ impl Audit {
     }
 
     fn main_is_at_rest(&self) {
+        self.wanted_undo_was_made();
         let plan = self.state.plan();
         for (at, step) in plan.places().filter(|(at, _)| !plan.is_finally(*at)) {
             for instance in self.state.instances(at) {
@@ -158,6 +166,22 @@ impl Audit {
                     step.id
                 );
             }
+        }
+    }
+
+    /// A failed step's `on_failure = "undo"` is not forgotten.
+    fn wanted_undo_was_made(&self) {
+        let plan = self.state.plan();
+        let is_wanted = self.state.halted_by().any(|step| plan.step(step).on_failure() == OnFailure::Undo);
+        if *self.state.stage() != Stage::Main || self.state.cancelled().is_some() || !is_wanted {
+            return;
+        }
+        if plan.steps.iter().any(StepPlan::is_point_of_no_return) {
+            return;
+        }
+        for (at, step) in plan.places().filter(|(at, step)| !plan.is_finally(*at) && step.undo().is_some()) {
+            let done = self.state.instances(at).iter().any(|instance| instance.status == Status::Done);
+            assert!(!done, "`{}` was to be undone", step.id);
         }
     }
 

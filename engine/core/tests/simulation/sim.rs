@@ -8,7 +8,7 @@ use ceptra_flow_core::event::Record;
 use ceptra_flow_core::ids::{Purpose, label};
 use ceptra_flow_core::input::{Left, Operation, Request, Result as Report, Verdict};
 use ceptra_flow_core::scheduler::{IN_FLIGHT_MAX, Rejected, Standing};
-use ceptra_flow_core::state::{Question, QuestionKind};
+use ceptra_flow_core::state::{Question, QuestionKind, Status};
 use ceptra_flow_core::{Attempt, Decision, Epoch, Event, Input, Name, Plan, RunState, Scheduler, Seq, Timestamp};
 
 /// Turns after which nothing goes wrong any more, so that the run must come to its end.
@@ -30,6 +30,8 @@ pub(crate) struct Mood {
     /// Whether people sometimes refuse, skip and pretend.
     contrary: bool,
     late_reports: bool,
+    /// Whether a run that has ended is undone.
+    undoes: bool,
     batches: bool,
 }
 
@@ -49,6 +51,7 @@ impl Mood {
             requests_max,
             contrary: chooser.chance(50),
             late_reports: true,
+            undoes: chooser.chance(30),
             batches: true,
         }
     }
@@ -65,6 +68,7 @@ impl Mood {
             requests_max: 0,
             contrary: false,
             late_reports: true,
+            undoes: seed.is_multiple_of(2),
             batches: true,
         }
     }
@@ -81,6 +85,7 @@ impl Mood {
             requests_max: 0,
             contrary: false,
             late_reports: false,
+            undoes: false,
             batches: false,
         }
     }
@@ -200,6 +205,9 @@ impl<'c> Sim<'c> {
         let mut moves = Vec::new();
         let restless = self.requests < self.mood.requests_max && !self.is_calm();
         match standing {
+            Standing::Ended(_) if self.mood.undoes && self.audit.state.undo().is_none() => {
+                return Some(Move::Ask(ask(Operation::Undo { to: None, past_point_of_no_return: true })));
+            }
             Standing::Ended(_) => {
                 if !restless || self.chooser.chance(60) {
                     return None;
@@ -329,8 +337,16 @@ impl<'c> Sim<'c> {
     }
 
     fn any_request(&mut self) -> Request {
-        let at = self.chooser.below(self.plan.steps.len() as u64);
-        let step = self.plan.steps[usize::try_from(at).unwrap_or(0)].id.clone();
+        let mut steps: Vec<&Name> = self.plan.steps.iter().map(|step| &step.id).collect();
+        if self.chooser.chance(50) {
+            // What has failed is what people ask about.
+            let state = self.scheduler.state();
+            let failed = |id: &&Name| state.find(id).is_some_and(|at| state.status(at) == Status::Failed);
+            let failed: Vec<&Name> = steps.iter().copied().filter(failed).collect();
+            steps = if failed.is_empty() { steps } else { failed };
+        }
+        let at = self.chooser.below(steps.len() as u64);
+        let step = steps[usize::try_from(at).unwrap_or(0)].clone();
         let key = if self.chooser.chance(20) { Some(Name::from("x")) } else { None };
         let past_point_of_no_return = self.chooser.chance(50);
         ask(match self.chooser.below(12) {
@@ -381,6 +397,8 @@ impl<'c> Sim<'c> {
                 self.requests += 1;
                 if self.refused(Input::Operator(request)).is_none() {
                     self.meet_fate();
+                } else if let Standing::Ended(_) = self.scheduler.standing() {
+                    self.mood.undoes = false;
                 }
             }
             Move::ByHand(label, request) => {

@@ -37,6 +37,8 @@ pub(crate) struct World {
     there: BTreeMap<String, u32>,
     /// Instances whose effect a person asked for again although it may be there.
     excused: BTreeSet<String>,
+    /// Keys of last steps that were used at an earlier end.
+    spent: BTreeSet<(String, u32)>,
     pub(crate) jobs: BTreeMap<String, Job>,
     /// Who holds which mutex, and what was asked for but not granted yet.
     held: BTreeMap<Name, String>,
@@ -65,7 +67,9 @@ impl World {
 
     /// A last step is wanted once more, at a new end.
     pub(crate) fn wanted_anew(&mut self, step: &str) {
-        self.there.retain(|label, _| label != step && !label.starts_with(&format!("{step}[")));
+        let is_of_step = |label: &str| label == step || label.starts_with(&format!("{step}["));
+        let spent = self.there.extract_if(.., |label, _| is_of_step(label));
+        self.spent.extend(spent);
     }
 
     /// Takes an order of the engine.
@@ -170,7 +174,9 @@ impl World {
         let label = job.attempt.label();
         let step = plan.steps.iter().find(|step| step.id == job.attempt.step).expect("a step of the plan");
         if job.attempt.purpose == Purpose::Undo {
-            let was_there = self.there.remove(&label).is_some();
+            let brought_by = self.there.remove(&label);
+            let was_there = brought_by.is_some();
+            assert_ne!(brought_by, Some(job.intent), "`{label}` is undone with the key that brought it");
             let repeats = match step.undo() {
                 Some(Undo::Body(body)) => body.effect != Effect::Once,
                 Some(Undo::Auto) | None => true,
@@ -178,6 +184,8 @@ impl World {
             assert!(was_there || repeats, "`{label}` was undone twice");
             return;
         }
+        let is_new = step.effect != Effect::Keyed || !self.spent.contains(&(label.clone(), job.intent));
+        assert!(is_new, "`{label}` happens at a new end with the key of an earlier one");
         let before = self.there.insert(label.clone(), job.intent);
         match (step.effect, before) {
             (_, None) | (Effect::Read | Effect::Idempotent, Some(_)) => {}

@@ -1,9 +1,10 @@
 //! What the tests of the core share: plans from a compact notation, expressions from tables, records as short text.
 //!
 //! Nothing here decides anything. Start at [`plan`].
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 
 mod notation;
+pub(crate) mod shapes;
 mod show;
 
 use ceptra_flow_core::event::{Item, RunStarted};
