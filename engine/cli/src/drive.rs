@@ -8,6 +8,7 @@ use crate::asker::TerminalAsker;
 use crate::exit::{self, CommandError, Exit};
 use crate::loaded::Loaded;
 use crate::observer::{Source, Told, Writers};
+use crate::rehearsal::Ready;
 use crate::who::Person;
 use crate::{inputs, rehearsal, reports};
 use ceptra_flow_core::event::Outcome;
@@ -19,7 +20,7 @@ use ceptra_flow_core::{Event, Name, Plan, RunState};
 use ceptra_flow_lab::{Verdict, Word};
 use ceptra_flow_local::{Ended, Grant, Settings};
 use ceptra_flow_report::{Ending, Liveness, RunOutcome};
-use ceptra_flow_state::{OpenError, RunId, Store};
+use ceptra_flow_state::{OpenError, Reader, RunId, Store};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
@@ -55,9 +56,12 @@ pub(crate) struct Driver<'a> {
     args: &'a DriveArgs,
     person: Person,
     secrets: BTreeMap<String, String>,
-    endpoints: BTreeMap<String, String>,
+    /// The lab as it was found or started; adopted with the run's first record.
+    ready: Option<Ready>,
     started_from: PathBuf,
     lab: Option<PathBuf>,
+    /// Open until the run is taken: whoever opens a killed run's journal first recovers its log, and the next need not.
+    reader: Option<Reader>,
 }
 
 /// What a later tenure needs of the plan before the journal is folded; the steps are skipped.
@@ -75,9 +79,9 @@ impl<'a> Driver<'a> {
         run: RunId,
         args: &'a DriveArgs,
         secrets: BTreeMap<String, String>,
-        lab: Option<(PathBuf, BTreeMap<String, String>)>,
+        lab: Option<(PathBuf, Ready)>,
     ) -> Self {
-        let (lab, endpoints) = lab.map_or((None, BTreeMap::new()), |(dir, endpoints)| (Some(dir), endpoints));
+        let (lab, ready) = lab.unzip();
         Self {
             app,
             store,
@@ -85,9 +89,10 @@ impl<'a> Driver<'a> {
             person: Person::of(args.who.as_deref()),
             args,
             secrets,
-            endpoints,
+            ready,
             started_from: here(),
             lab,
+            reader: None,
         }
     }
 
@@ -100,7 +105,7 @@ impl<'a> Driver<'a> {
         args: &'a DriveArgs,
         asked: &[Request],
     ) -> Result<Option<Self>, CommandError> {
-        let needed = secrets_of(&store, &run)?;
+        let (needed, reader) = secrets_of(&store, &run)?;
         let dir = rehearsal::dir_of(&store, &run);
         let lab = Some(dir).filter(|dir| dir.join("lab.json").is_file());
         if asked.is_empty()
@@ -115,10 +120,7 @@ impl<'a> Driver<'a> {
         let secrets = inputs::secrets(&needed)?;
         let source = Source::read(&store.run_dir(&run));
         let started_from = source.map_or_else(here, |source| PathBuf::from(source.started_from));
-        let endpoints = match &lab {
-            Some(dir) => rehearsal::start(dir)?,
-            None => BTreeMap::new(),
-        };
+        let ready = lab.as_deref().map(rehearsal::start).transpose()?;
         Ok(Some(Self {
             app,
             store,
@@ -126,9 +128,10 @@ impl<'a> Driver<'a> {
             person: Person::of(args.who.as_deref()),
             args,
             secrets,
-            endpoints,
+            ready,
             started_from,
             lab,
+            reader: Some(reader),
         }))
     }
 
@@ -163,39 +166,45 @@ impl<'a> Driver<'a> {
     }
 
     /// What the driver is told, and what is needed after it.
-    fn split<'t>(self, told: &'t mut Told, go_on: bool) -> (Aftermath<'a>, Settings<'t>) {
+    fn split<'t>(mut self, told: &'t mut Told, go_on: bool) -> (Aftermath<'a>, Settings<'t>) {
         let console = self.app.console;
         let asks = console.can_ask() && !self.args.yes && self.args.events.as_deref() != Some("-");
         let asker = asks.then(|| Box::new(TerminalAsker { console }) as Box<dyn ceptra_flow_local::Asker>);
         let steps = self.args.approve.iter().map(|step| Name::from(step.id.as_str())).collect();
+        let endpoints = self.ready.as_mut().map(|ready| std::mem::take(&mut ready.endpoints)).unwrap_or_default();
+        if let Some(ready) = self.ready.take() {
+            told.adopt_at_first_record(ready);
+        }
         let settings = Settings {
             by: self.person.actor("command"),
             engine: self.person.engine(),
             secrets: self.secrets,
-            endpoints: self.endpoints,
+            endpoints,
             started_from: self.started_from,
             grant: Grant { all: self.args.yes, steps },
             wait: self.args.wait,
             go_on,
             asker,
             observer: told,
+            until_taken: self.reader.map(|reader| Box::new(reader) as Box<dyn std::any::Any>),
         };
         (Aftermath { app: self.app, store: self.store, run: self.run, lab: self.lab }, settings)
     }
 }
 
 /// The secret inputs of a run's plan, read off its first record.
-fn secrets_of(store: &Store, run: &RunId) -> Result<Vec<SecretInput>, CommandError> {
+fn secrets_of(store: &Store, run: &RunId) -> Result<(Vec<SecretInput>, Reader), CommandError> {
     let mut reader = store.read_run(run)?;
-    let Some(first) = reader.records().next() else { return Ok(Vec::new()) };
-    match first?.event {
-        Event::RunStarted(started) => {
+    let first = reader.records().next().transpose()?;
+    let secrets = match first.map(|first| first.event) {
+        Some(Event::RunStarted(started)) => {
             let head: Result<PlanHead, _> = started.plan.parse();
             // A plan that cannot be read is refused by the fold, with the reason.
-            Ok(head.map(|head| head.secrets).unwrap_or_default())
+            head.map(|head| head.secrets).unwrap_or_default()
         }
-        _ => Ok(Vec::new()),
-    }
+        Some(_) | None => Vec::new(),
+    };
+    Ok((secrets, reader))
 }
 
 /// What is done once a drive has come to its end.

@@ -14,6 +14,7 @@ mod diagnostics;
 mod drive;
 mod exit;
 mod files;
+mod history;
 mod inputs;
 mod later;
 mod lines;

@@ -8,6 +8,7 @@ use crate::compile::Origin;
 use crate::exit::CommandError;
 use crate::files;
 use crate::lines::{Lines, Writer};
+use crate::rehearsal::Ready;
 use ceptra_flow_core::ids::label;
 use ceptra_flow_core::input::Operation;
 use ceptra_flow_core::{Event, Record, RunState};
@@ -54,6 +55,7 @@ pub(crate) struct Told {
     verbose: bool,
     source: Option<(PathBuf, Source)>,
     recorded: u64,
+    lab: Option<Ready>,
 }
 
 /// The threads that write them.
@@ -101,6 +103,7 @@ impl Told {
             verbose: console.verbose > 0,
             source: None,
             recorded: 0,
+            lab: None,
         };
         Ok((told, Writers { lines: writer, events: events_writer }))
     }
@@ -108,6 +111,11 @@ impl Told {
     /// Keeps where the run came from in its directory, once there is one.
     pub(crate) fn keep_source(&mut self, run_dir: PathBuf, source: Source) {
         self.source = Some((run_dir, source));
+    }
+
+    /// Keeps the lab on its leash until there is a run that can be resumed with it.
+    pub(crate) fn adopt_at_first_record(&mut self, lab: Ready) {
+        self.lab = Some(lab);
     }
 
     /// How many records there were.
@@ -164,6 +172,9 @@ impl Writers {
 impl Observer for Told {
     fn recorded(&mut self, record: &Record, state: &RunState) {
         self.recorded += 1;
+        if let Some(mut lab) = self.lab.take() {
+            lab.adopt();
+        }
         if let Some(events) = &self.events {
             let text = event_json(record);
             events.put(|buffer| {

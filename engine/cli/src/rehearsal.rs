@@ -16,7 +16,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A lab is ready within a second or two; a machine that is busy with other things gets this long.
@@ -82,8 +82,26 @@ pub(crate) fn create(dir: &Path, config: &LabConfig) -> Result<(), CommandError>
     Ok(lab::create(dir, config)?)
 }
 
-/// Where the lab's parts are, once it is ready. Starts it if it is not running.
-pub(crate) fn start(dir: &Path) -> Result<BTreeMap<String, String>, CommandError> {
+/// A lab that is ready.
+pub(crate) struct Ready {
+    /// Where its parts are.
+    pub(crate) endpoints: BTreeMap<String, String>,
+    /// Ends the lab when dropped before it is adopted; none where the lab was running already.
+    leash: Option<ChildStdin>,
+}
+
+impl Ready {
+    /// Lets the lab outlive this process: something that can be resumed uses it now.
+    pub(crate) fn adopt(&mut self) {
+        if let Some(mut leash) = self.leash.take() {
+            // Should the lab have ended just now, the first step that needs it says so.
+            let _ = leash.write_all(b"go on\n");
+        }
+    }
+}
+
+/// The lab, once it is ready. Starts it if it is not running.
+pub(crate) fn start(dir: &Path) -> Result<Ready, CommandError> {
     let deadline = Instant::now() + READY_WAIT;
     let mut child = if lab::is_running(dir) { None } else { Some(spawn(dir)?) };
     loop {
@@ -91,11 +109,7 @@ pub(crate) fn start(dir: &Path) -> Result<BTreeMap<String, String>, CommandError
         if lab::is_running(dir)
             && let Ok(endpoints) = lab::endpoints(dir)
         {
-            if let Some(stdin) = child.as_mut().and_then(|child| child.stdin.as_mut()) {
-                // Should the lab have ended just now, the first step that needs it says so.
-                let _ = stdin.write_all(b"go on\n");
-            }
-            return Ok(endpoints);
+            return Ok(Ready { endpoints, leash: child.and_then(|child| child.stdin) });
         }
         if let Some(started) = &mut child
             && let Ok(Some(status)) = started.try_wait()

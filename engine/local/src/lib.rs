@@ -54,9 +54,10 @@ pub fn run(store: &Store, run: &RunId, plan: Plan, path: Option<&str>, settings:
 ///
 /// # Errors
 /// See [`DriveError`].
-pub fn resume(store: &Store, run: &RunId, asked: Vec<Request>, settings: Settings<'_>) -> Result<Ended, DriveError> {
+pub fn resume(store: &Store, run: &RunId, asked: Vec<Request>, mut settings: Settings<'_>) -> Result<Ended, DriveError> {
     let who = who(&settings);
     let mut owned = store.open_run(run, &who)?;
+    drop(settings.until_taken.take());
     let mut state = RunState::default();
     for record in owned.records() {
         state.apply(&record?)?;

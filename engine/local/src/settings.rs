@@ -29,6 +29,8 @@ pub struct Settings<'a> {
     pub go_on: bool,
     /// Asks the person at the terminal; none where there is no terminal.
     pub asker: Option<Box<dyn Asker>>,
+    /// Dropped as soon as the run is taken: a reader that is still open spares the owner the recovery of the log.
+    pub until_taken: Option<Box<dyn std::any::Any>>,
     /// Hears everything.
     pub observer: &'a mut dyn Observer,
 }

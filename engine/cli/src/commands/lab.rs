@@ -129,7 +129,9 @@ fn up(app: &App, args: &UpArgs) -> Result<Exit, CommandError> {
         app.console.say(&format!("lab {} in {}; Ctrl-C ends it", config.scenario, dir.display()));
         return serve(&dir, false);
     }
-    let endpoints = rehearsal::start(&dir)?;
+    let mut ready = rehearsal::start(&dir)?;
+    ready.adopt();
+    let endpoints = ready.endpoints;
     if app.console.is_json() {
         app.console.json(&json!({ "dir": dir.display().to_string(), "endpoints": endpoints }));
         return Ok(Exit::Done);

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::commands::pictures;
 use crate::compile::{self, Asking, Compiled, PlanArgs};
 use crate::exit::{CommandError, Exit};
-use crate::files;
+use crate::{files, history};
 use ceptra_flow_core::{Plan, StepIx};
 use ceptra_flow_report::{PlanView, PlanWords};
 use ceptra_flow_runbook::Known;
@@ -74,19 +74,19 @@ pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, CommandError> {
     if let Some(out) = &args.out {
         save(out, &compiled, &args.plan)?;
     }
-    app.console.result(&rendered(&compiled, format));
+    app.console.result(&rendered(app, &compiled, format));
     Ok(Exit::Done)
 }
 
 /// The dry run of `run`: the same as `plan`, as text or JSON.
 pub(crate) fn show(app: &App, compiled: &Compiled) {
     let format = if app.console.is_json() { Format::Json } else { Format::Text };
-    app.console.result(&rendered(compiled, format));
+    app.console.result(&rendered(app, compiled, format));
 }
 
-fn rendered(compiled: &Compiled, format: Format) -> String {
+fn rendered(app: &App, compiled: &Compiled, format: Format) -> String {
     let words = Words(&compiled.plan);
-    let view = PlanView::new(&compiled.plan, &words, None);
+    let view = PlanView::new(&compiled.plan, &words, history::estimates(app, &compiled.plan));
     let mut text = match format {
         Format::Json => serde_json::to_string_pretty(&view).expect("a plan has string keys only"),
         Format::Text => {

@@ -5,12 +5,12 @@ use crate::commands::plan::{self, SAVED_FORMAT, Saved};
 use crate::compile::{self, Asking, Compiled, PlanArgs, target_line};
 use crate::drive::{DriveArgs, Driver, confirmation};
 use crate::exit::{CommandError, Exit};
+use crate::rehearsal::Ready;
 use crate::{files, inputs, rehearsal};
 use ceptra_flow_core::plan::TargetKind;
 use ceptra_flow_core::{Effect, Plan};
 use ceptra_flow_report::text::count;
 use ceptra_flow_state::{RunId, Store};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Check, plan, confirm and carry out a runbook
@@ -82,14 +82,14 @@ fn start_lab(
     store: &Store,
     run: &RunId,
     config: &ceptra_flow_lab::LabConfig,
-) -> Result<(PathBuf, BTreeMap<String, String>), CommandError> {
+) -> Result<(PathBuf, Ready), CommandError> {
     let dir = rehearsal::dir_of(store, run);
     let size =
         format!("{}, {} replicas each, two regions", count(config.groups as usize, "partition group"), config.replicas);
     app.console.say(&format!("lab {}: {size} … starting", config.scenario));
     rehearsal::create(&dir, config)?;
-    let endpoints = rehearsal::start(&dir)?;
-    Ok((dir, endpoints))
+    let ready = rehearsal::start(&dir)?;
+    Ok((dir, ready))
 }
 
 /// Before anything real: what is about to happen, and a name to be typed.
