@@ -72,6 +72,14 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether an instance in doubt may simply be tried again: by its effect, or because nothing is known to have happened.
+    pub(super) fn may_repeat(&self, place: Place) -> bool {
+        match self.state().plan().step(place.0).effect {
+            Effect::Read | Effect::Idempotent | Effect::Keyed => true,
+            Effect::Probe | Effect::Once => self.scheduler.cleared.contains(&place),
+        }
+    }
+
     /// A tenure begins with this instance in doubt.
     pub(super) fn ask_again(&mut self, place: Place) {
         match self.state().plan().step(place.0).effect {
@@ -154,6 +162,7 @@ impl Turn<'_> {
     /// The effect did not happen: do it, as the same intent. After a crash always; after a failure as often as its policy says.
     fn was_not_done(&mut self, place: Place, attempt: &Attempt) {
         self.scheduler.probes.remove(&place);
+        self.scheduler.cleared.insert(place);
         let crashed = self.state().at(place).error().is_some_and(|error| &*error.class == "engine_lost");
         if crashed {
             self.scheduler.ready.insert(place);

@@ -200,7 +200,8 @@ impl Turn<'_> {
     }
 
     fn give_up(&mut self, place: Place) {
-        if !matches!(self.state().at(place).status, Status::Running | Status::Unknown) {
+        let status = self.state().at(place).status;
+        if status != Status::Running && !(status == Status::Unknown && self.may_repeat(place)) {
             return;
         }
         self.scheduler.ready.remove(&place);

@@ -197,6 +197,8 @@ pub struct Scheduler {
     due: BTreeSet<(Timestamp, Due)>,
     /// Tries at asking the world about an instance in doubt, in this tenure.
     probes: BTreeMap<Place, u32>,
+    /// Instances in doubt of which the world said that nothing happened, until they start again.
+    cleared: BTreeSet<Place>,
     /// What people say they carried out, while it is checked.
     claims: BTreeMap<Place, doubt::Claim>,
     /// Who holds which mutex inside this run.
@@ -381,8 +383,10 @@ impl Turn<'_> {
         if self.state().plan().step(place.0).for_each().is_some() {
             *self.scheduler.running_of.entry(place.0).or_default() += 1;
         }
-        if attempt.purpose == Purpose::Probe {
-            self.scheduler.numbered.insert(place, attempt.number);
+        match attempt.purpose {
+            Purpose::Probe => drop(self.scheduler.numbered.insert(place, attempt.number)),
+            Purpose::Do => drop(self.scheduler.cleared.remove(&place)),
+            Purpose::Undo => {}
         }
         self.scheduler.in_flight.insert(place, attempt.clone());
         self.command(Command::Run { attempt, intent, claim });

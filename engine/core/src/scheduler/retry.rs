@@ -64,7 +64,7 @@ impl Turn<'_> {
             }
             self.scheduler.due.pop_first();
             match due {
-                Due::Retry(place) => self.try_again(place),
+                Due::Retry(place) => self.try_again(place, at),
                 Due::Probe(place) => self.probe(place),
                 Due::Undo(place) => self.undo_again(place),
                 Due::Expiry(place) => self.expired(place, at),
@@ -73,8 +73,21 @@ impl Turn<'_> {
         }
     }
 
-    fn try_again(&mut self, place: Place) {
-        let waits = matches!(self.state().at(place).status, Status::Running | Status::Unknown);
+    /// Another try is due, unless it came about in another way meanwhile.
+    fn try_again(&mut self, place: Place, at: Timestamp) {
+        let instance = self.state().at(place);
+        let waits = match instance.status {
+            Status::Running => instance.retry_at() == Some(at),
+            Status::Unknown => self.may_repeat(place),
+            Status::Pending
+            | Status::Done
+            | Status::Failed
+            | Status::Skipped
+            | Status::Blocked
+            | Status::Undoing
+            | Status::Undone
+            | Status::Stuck => false,
+        };
         if waits && !self.scheduler.in_flight.contains_key(&place) {
             self.scheduler.ready.insert(place);
         }

@@ -225,7 +225,8 @@ impl Turn<'_> {
     /// Whether an instance still waits for a try: between being found ready and now, a person or another path may have settled it.
     fn may_try(&self, place: Place) -> bool {
         let waits = match self.state().at(place).status {
-            Status::Pending | Status::Running | Status::Unknown => true,
+            Status::Pending | Status::Running => true,
+            Status::Unknown => self.may_repeat(place),
             Status::Done
             | Status::Failed
             | Status::Skipped
@@ -273,7 +274,7 @@ impl Turn<'_> {
     /// The driver holds an instance's mutexes now.
     pub(super) fn locked(&mut self, step: &Name, key: Option<&Name>) {
         let Ok(place) = self.locate(step, key) else { return };
-        if let Some(held) = self.scheduler.locking.get_mut(&place) {
+        if let Some(held) = self.scheduler.locking.get_mut(&place).filter(|held| !**held) {
             *held = true;
             self.scheduler.ready.insert(place);
         }

@@ -5,15 +5,11 @@ use expect_test::expect;
 
 #[test]
 fn a_read_in_doubt_failed() {
-    check(
-        "a; a: read",
-        "a unknown",
-        &expect![[r#"
-            start: started, epoch 1, a#1
-            a unknown: a failed: timeout, ended failed (`a` failed: it failed: timeout)
-            = failed: a failed
-        "#]],
-    );
+    check("a; a: read", "a unknown", &expect![[r#"
+        start: started, epoch 1, a#1
+        a unknown: a failed: timeout, ended failed (`a` failed: it failed: timeout)
+        = failed: a failed
+    "#]]);
 }
 
 #[test]
@@ -60,15 +56,11 @@ fn an_idempotent_step_in_doubt_runs_again() {
 
 #[test]
 fn an_idempotent_step_in_doubt_keeps_its_deadline() {
-    check(
-        "a; a: idempotent, deadline=600",
-        "a unknown",
-        &expect![[r#"
-            start: started, epoch 1, a#1
-            a unknown: a unknown: timeout, a failed: timeout, ended failed (`a` failed: it failed: timeout)
-            = failed: a failed
-        "#]],
-    );
+    check("a; a: idempotent, deadline=600", "a unknown", &expect![[r#"
+        start: started, epoch 1, a#1
+        a unknown: a unknown: timeout, a failed: timeout, ended failed (`a` failed: it failed: timeout)
+        = failed: a failed
+    "#]]);
 }
 
 #[test]
@@ -297,15 +289,11 @@ fn a_probe_that_says_unknown_is_not_asked_again() {
 
 #[test]
 fn a_probe_step_that_nobody_can_ask_waits_for_a_verdict() {
-    check(
-        "a; a: probe",
-        "a unknown",
-        &expect![[r#"
-            start: started, epoch 1, a#1
-            a unknown: a unknown: timeout
-            = parked [verdict a?]: a unknown
-        "#]],
-    );
+    check("a; a: probe", "a unknown", &expect![[r#"
+        start: started, epoch 1, a#1
+        a unknown: a unknown: timeout
+        = parked [verdict a?]: a unknown
+    "#]]);
 }
 
 #[test]
@@ -416,15 +404,11 @@ fn an_engine_lost_during_a_probe_step_that_was_not_done() {
 
 #[test]
 fn an_engine_lost_during_a_once_step() {
-    check(
-        "a; a: once",
-        "crash",
-        &expect![[r#"
-            start: started, epoch 1, a#1
-            crash: epoch 2, a unknown: engine_lost
-            = parked [verdict a?]: a unknown
-        "#]],
-    );
+    check("a; a: once", "crash", &expect![[r#"
+        start: started, epoch 1, a#1
+        crash: epoch 2, a unknown: engine_lost
+        = parked [verdict a?]: a unknown
+    "#]]);
 }
 
 #[test]
@@ -593,6 +577,31 @@ fn a_probe_and_its_late_twin_differ_in_number() {
             wake at 1000: probe a#3
             late a ok: refused: attempt 2 of `a` (epoch 1) is not the current one
             = working: a unknown
+        "#]],
+    );
+}
+
+#[test]
+fn a_try_that_was_due_does_not_start_what_has_come_into_doubt_again() {
+    check(
+        "a; a: probe, asks",
+        "
+            a unknown
+            a not-done
+            not-done a
+            a unknown
+            a unknown unknown
+            wake
+        ",
+        &expect![[r#"
+            start: started, epoch 1, a#1
+            a unknown: a unknown: timeout, probe a#2
+            a not-done: a probed: not done
+            not-done a: a resolved: not done, a#3
+            a unknown: a unknown: timeout, probe a#4
+            a unknown unknown: a probed: nobody can tell
+            wake at 1000: -
+            = parked [verdict a?]: a unknown
         "#]],
     );
 }
