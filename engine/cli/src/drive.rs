@@ -12,7 +12,7 @@ use crate::rehearsal::Ready;
 use crate::who::Person;
 use crate::{inputs, rehearsal, reports};
 use ceptra_flow_core::event::Outcome;
-use ceptra_flow_core::input::Request;
+use ceptra_flow_core::input::{Operation, Request};
 use ceptra_flow_core::plan::{SecretInput, TargetKind};
 use ceptra_flow_core::scheduler::Standing;
 use ceptra_flow_core::state::Status;
@@ -152,7 +152,9 @@ impl<'a> Driver<'a> {
     /// Takes the run over and goes on with it; `asked` goes in first.
     pub(crate) fn resume(self, asked: Vec<Request>, go_on: bool) -> Result<Exit, CommandError> {
         let (mut told, writers) = Told::start(self.app, self.run.as_str(), self.args.events.as_deref())?;
-        let (aftermath, settings) = self.split(&mut told, go_on);
+        let (mut aftermath, settings) = self.split(&mut told, go_on);
+        aftermath.ends_on_request =
+            asked.iter().any(|asked| matches!(asked.what, Operation::Cancel | Operation::Undo { .. }));
         let ended = ceptra_flow_local::resume(&aftermath.store, &aftermath.run, asked, settings);
         let nothing_new = told.recorded_count() == 0;
         drop(told);
@@ -188,7 +190,7 @@ impl<'a> Driver<'a> {
             observer: told,
             until_taken: self.reader.map(|reader| Box::new(reader) as Box<dyn std::any::Any>),
         };
-        (Aftermath { app: self.app, store: self.store, run: self.run, lab: self.lab }, settings)
+        (Aftermath { app: self.app, store: self.store, run: self.run, lab: self.lab, ends_on_request: false }, settings)
     }
 }
 
@@ -213,6 +215,8 @@ struct Aftermath<'a> {
     store: Store,
     run: RunId,
     lab: Option<PathBuf>,
+    /// Whether this command is `cancel` or `undo`.
+    ends_on_request: bool,
 }
 
 impl Aftermath<'_> {
@@ -248,11 +252,12 @@ impl Aftermath<'_> {
         let path = (state.plan().steps.len() <= reports::STEPS_MAX)
             .then(|| reports::path(&self.store, &self.run).display().to_string());
         let ending = self.ending(&state, path.as_deref());
+        let as_asked = self.ends_on_request && came_true(&state);
         // The report folds the journal once more: two folds of a long run need not be in memory at once.
         drop(state);
         let report = path.filter(|_| self.write_report());
         self.say_ending(&ending, standing, verdict.as_ref());
-        let exit = exit_of(standing, verdict.as_ref());
+        let exit = if as_asked { Exit::Done } else { exit_of(standing, verdict.as_ref()) };
         if self.app.console.is_json() {
             self.app.console.json(&json!({
                 "run": self.run.as_str(),
@@ -370,6 +375,14 @@ fn outcome_of(standing: Standing) -> RunOutcome {
         Standing::Parked => RunOutcome::Parked,
         Standing::Interrupted | Standing::Working => RunOutcome::Interrupted,
     }
+}
+
+/// Whether a run was given up or undone as asked, and nothing went wrong on the way: the command did its work then, though
+/// the run itself is not `done`.
+fn came_true(state: &RunState) -> bool {
+    let went_wrong =
+        |at| state.status(at) == Status::Stuck || (state.plan().is_finally(at) && state.status(at) == Status::Failed);
+    state.outcome() == Some(Outcome::Cancelled) && !state.plan().places().any(|(at, _)| went_wrong(at))
 }
 
 /// What must be typed before a run of this plan starts; nothing for a rehearsal.

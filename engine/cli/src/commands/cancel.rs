@@ -6,9 +6,7 @@ use crate::decide;
 use crate::drive::{DriveArgs, Driver, say_over};
 use crate::exit::{CommandError, Exit};
 use crate::loaded::{self, Loaded, Purpose};
-use ceptra_flow_core::event::Outcome;
 use ceptra_flow_core::input::Operation;
-use ceptra_flow_core::state::{RunState, Status};
 use ceptra_flow_report::Liveness;
 
 /// Give a run up: stop what runs, then its `finally` steps
@@ -42,18 +40,7 @@ pub(crate) fn post_or_drive(
     let args = DriveArgs { who: deciding.who.clone(), ..DriveArgs::default() };
     let asked = vec![request];
     match Driver::of_existing(app, store.clone(), run.clone(), &args, &asked)? {
-        Some(driver) => {
-            let exit = driver.resume(asked, true)?;
-            Ok(if came_true(&Loaded::of(&store, &run)?.state) { Exit::Done } else { exit })
-        }
+        Some(driver) => driver.resume(asked, true),
         None => say_over(app, &store, &run, &Loaded::of(&store, &run)?.state),
     }
-}
-
-/// Whether a run was given up or undone as asked, and nothing went wrong on the way: the command did its work then, though
-/// the run itself is not `done`.
-fn came_true(state: &RunState) -> bool {
-    let went_wrong =
-        |at| state.status(at) == Status::Stuck || (state.plan().is_finally(at) && state.status(at) == Status::Failed);
-    state.outcome() == Some(Outcome::Cancelled) && !state.plan().places().any(|(at, _)| went_wrong(at))
 }

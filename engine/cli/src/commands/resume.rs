@@ -53,6 +53,10 @@ pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
     {
         return Ok(exit);
     }
+    for request in &asked {
+        // Refused before the run is taken, so that a misspelt step leaves no trace.
+        decide::try_out(Loaded::of(&store, &run)?.state, request)?;
+    }
     match Driver::of_existing(app, store.clone(), run.clone(), &args.drive, &asked)? {
         Some(driver) => driver.resume(asked, true),
         None => say_over(app, &store, &run, &Loaded::of(&store, &run)?.state),
