@@ -9,7 +9,8 @@ use crate::LabError;
 use crate::disk::{make_dir, write_atomic};
 
 const CEPTRA_SPECIFICATION: &str = "# CEPtra specification (lab)\n\nA freeze is permanent: an append under an epoch below the fence gets PERMANENT_EPOCH.\n";
-const CLUSTOR_SPECIFICATION: &str = "# Clustor specification (lab)\n\nEpochs only rise. An entry that was acknowledged is on a majority's disks.\n";
+const CLUSTOR_SPECIFICATION: &str =
+    "# Clustor specification (lab)\n\nEpochs only rise. An entry that was acknowledged is on a majority's disks.\n";
 const TELEMETRY: &str = "{\n  \"metrics\": []\n}\n";
 
 /// Writes both checkouts.

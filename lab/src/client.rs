@@ -29,30 +29,20 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client")
-            .field("authority", &self.authority)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("authority", &self.authority).finish_non_exhaustive()
     }
 }
 
 impl Client {
     /// For a plain `http://` URL.
     pub fn plain(url: &str) -> Self {
-        Self {
-            authority: authority(url),
-            tls: None,
-            connection: None,
-        }
+        Self { authority: authority(url), tls: None, connection: None }
     }
 
     /// For an `https://` URL, with the identity of that name (`operator`, `visitor`) from a lab's `tls` folder.
     pub fn mutual(url: &str, tls_dir: &Path, identity: &str) -> Result<Self, LabError> {
         let config = tls::client_config(tls_dir, identity)?;
-        Ok(Self {
-            authority: authority(url),
-            tls: Some(TlsConnector::from(Arc::new(config))),
-            connection: None,
-        })
+        Ok(Self { authority: authority(url), tls: Some(TlsConnector::from(Arc::new(config))), connection: None })
     }
 
     /// Sends one request and reads the reply: its status and its JSON, null if it is none.
@@ -63,23 +53,14 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> io::Result<(u16, Value)> {
-        let mut request = hyper::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", &self.authority);
+        let mut request = hyper::Request::builder().method(method).uri(path).header("host", &self.authority);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if body.is_some()
-            && !headers
-                .iter()
-                .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-        {
+        if body.is_some() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             request = request.header("content-type", "application/json");
         }
-        let body = body
-            .map(|body| Bytes::from(body.to_string()))
-            .unwrap_or_default();
+        let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
         let request = request.body(Full::new(body)).map_err(io::Error::other)?;
 
         let kept = match self.connection.take() {
@@ -90,17 +71,9 @@ impl Client {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(io::Error::other)?;
+        let response = sender.send_request(request).await.map_err(io::Error::other)?;
         let status = response.status().as_u16();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(io::Error::other)?
-            .to_bytes();
+        let body = response.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
         if self.tls.is_none() {
             self.connection = Some((sender, driver));
         }
@@ -123,9 +96,8 @@ impl Client {
 async fn handshake(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> io::Result<(SendRequest<Full<Bytes>>, JoinHandle<()>)> {
-    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
+    let (sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     // Ends by itself when the sender is dropped or the server closes.
     let driver = tokio::spawn(async move {
         let _ = connection.await;

@@ -36,9 +36,7 @@ pub(crate) async fn write_for_ever(world: Arc<World>, ingress: String) -> Result
     let mut client = Client::plain(&ingress);
     let (started, mut count) = (now_ms(), 0u64);
     loop {
-        let pairs: Vec<_> = (0..world.config.groups)
-            .flat_map(|group| ROUTES.map(|route| (route, group)))
-            .collect();
+        let pairs: Vec<_> = (0..world.config.groups).flat_map(|group| ROUTES.map(|route| (route, group))).collect();
         for batch in pairs.chunks(BATCH) {
             let mut facts = Vec::new();
             for (route, group) in batch {
@@ -47,10 +45,7 @@ pub(crate) async fn write_for_ever(world: Arc<World>, ingress: String) -> Result
                 facts.extend(write_one(&mut client, route, *group, &payload, &mut failing).await);
             }
             ledger.append(&facts)?;
-            let acknowledged = facts
-                .iter()
-                .filter(|fact| matches!(fact, ClientFact::Acknowledged { .. }))
-                .count();
+            let acknowledged = facts.iter().filter(|fact| matches!(fact, ClientFact::Acknowledged { .. })).count();
             world.count(|counts| {
                 counts.acknowledged += acknowledged as u64;
                 counts.failing = failing.len() as u64;
@@ -87,9 +82,7 @@ async fn write_one(
             })
         }
         Ok((status, reply)) => {
-            let reason = reply["error"]
-                .as_str()
-                .map_or_else(|| status.to_string(), str::to_owned);
+            let reason = reply["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
             failed(failing, at, route, group, reason)
         }
         Err(error) => failed(failing, at, route, group, error.to_string()),
@@ -97,13 +90,7 @@ async fn write_one(
 }
 
 /// A failure is news when the append before it did not fail, or for another reason.
-fn failed(
-    failing: &mut Failing,
-    at: String,
-    route: &'static str,
-    group: u32,
-    reason: String,
-) -> Option<ClientFact> {
+fn failed(failing: &mut Failing, at: String, route: &'static str, group: u32, reason: String) -> Option<ClientFact> {
     let before = failing.insert((route, group), reason.clone());
     (before.as_ref() != Some(&reason)).then(|| ClientFact::Failing {
         at,
@@ -124,12 +111,7 @@ fn failing_so_far(facts: &[ClientFact]) -> Failing {
             ClientFact::Acknowledged { route, group, .. } => {
                 pair(route, group).and_then(|pair| failing.remove(&pair));
             }
-            ClientFact::Failing {
-                route,
-                group,
-                reason,
-                ..
-            } => {
+            ClientFact::Failing { route, group, reason, .. } => {
                 failing.extend(pair(route, group).map(|pair| (pair, reason.clone())));
             }
             ClientFact::ZombieAccepted { .. } | ClientFact::ZombieRejected { .. } => {}
@@ -139,10 +121,7 @@ fn failing_so_far(facts: &[ClientFact]) -> Failing {
 }
 
 /// Appends straight to every node under the first epoch, once something was lost.
-pub(crate) async fn haunt_for_ever(
-    world: Arc<World>,
-    nodes: Vec<(usize, usize, String)>,
-) -> Result<(), LabError> {
+pub(crate) async fn haunt_for_ever(world: Arc<World>, nodes: Vec<(usize, usize, String)>) -> Result<(), LabError> {
     let path = world.layout.zombie_ledger();
     let mut known = rejections_so_far(&read_lines(&path)?);
     let mut ledger = Lines::open(&path, world.config.fsync)?;
@@ -167,12 +146,9 @@ pub(crate) async fn haunt_for_ever(
                     _ => counts.zombie_rejected += 1,
                 });
                 let news = match &outcome {
-                    ClientFact::ZombieRejected {
-                        cluster,
-                        node,
-                        reason,
-                        ..
-                    } => known.insert((cluster.clone(), node.clone(), reason.clone())),
+                    ClientFact::ZombieRejected { cluster, node, reason, .. } => {
+                        known.insert((cluster.clone(), node.clone(), reason.clone()))
+                    }
                     _ => true,
                 };
                 if news {
@@ -205,33 +181,18 @@ async fn haunt_one(client: &mut Client, place: &Place, payload: &str) -> ClientF
             hash: hash_text(payload.as_bytes()),
         },
         Ok((status, reply)) => {
-            let reason = reply["error"]
-                .as_str()
-                .map_or_else(|| status.to_string(), str::to_owned);
-            ClientFact::ZombieRejected {
-                at,
-                cluster,
-                node,
-                reason,
-            }
+            let reason = reply["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
+            ClientFact::ZombieRejected { at, cluster, node, reason }
         }
-        Err(_) => ClientFact::ZombieRejected {
-            at,
-            cluster,
-            node,
-            reason: "no answer".to_owned(),
-        },
+        Err(_) => ClientFact::ZombieRejected { at, cluster, node, reason: "no answer".to_owned() },
     }
 }
 
 fn rejections_so_far(facts: &[ClientFact]) -> BTreeSet<(String, String, String)> {
     let rejected = facts.iter().filter_map(|fact| match fact {
-        ClientFact::ZombieRejected {
-            cluster,
-            node,
-            reason,
-            ..
-        } => Some((cluster.clone(), node.clone(), reason.clone())),
+        ClientFact::ZombieRejected { cluster, node, reason, .. } => {
+            Some((cluster.clone(), node.clone(), reason.clone()))
+        }
         _ => None,
     });
     rejected.collect()

@@ -72,22 +72,13 @@ impl LabConfig {
     /// Says which size is out of bounds, or that the scenario can't be staged yet.
     pub fn check(&self) -> Result<(), String> {
         if self.groups == 0 || self.groups > GROUPS_MAX {
-            return Err(format!(
-                "a lab has 1 to {GROUPS_MAX} groups, not {}",
-                self.groups
-            ));
+            return Err(format!("a lab has 1 to {GROUPS_MAX} groups, not {}", self.groups));
         }
         if self.replicas == 0 || self.replicas > REPLICAS_MAX {
-            return Err(format!(
-                "a lab has 1 to {REPLICAS_MAX} replicas, not {}",
-                self.replicas
-            ));
+            return Err(format!("a lab has 1 to {REPLICAS_MAX} replicas, not {}", self.replicas));
         }
         if self.wal_bytes > WAL_BYTES_MAX {
-            return Err(format!(
-                "a log holds at most {WAL_BYTES_MAX} bytes, not {}",
-                self.wal_bytes
-            ));
+            return Err(format!("a log holds at most {WAL_BYTES_MAX} bytes, not {}", self.wal_bytes));
         }
         match self.scenario {
             Scenario::Fresh | Scenario::RegionLoss => Ok(()),
@@ -160,9 +151,7 @@ impl FromStr for Scenario {
 
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
         let known = Self::NAMES.iter().find(|(name, _)| *name == text);
-        known
-            .map(|(_, scenario)| *scenario)
-            .ok_or_else(|| UnknownFault::of(text))
+        known.map(|(_, scenario)| *scenario).ok_or_else(|| UnknownFault::of(text))
     }
 }
 
@@ -238,9 +227,7 @@ impl fmt::Display for Fault {
                 f.write_str(name.expect("every kind has a name").0)?;
             }
         }
-        self.detail
-            .as_ref()
-            .map_or(Ok(()), |detail| write!(f, ":{detail}"))
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ":{detail}"))
     }
 }
 
@@ -272,13 +259,8 @@ pub struct UnknownFault {
 impl UnknownFault {
     fn of(given: &str) -> Self {
         let scenarios = Scenario::NAMES.iter().map(|(name, _)| *name);
-        let known: Vec<_> = scenarios
-            .chain(FaultKind::NAMES.iter().map(|(name, _)| *name))
-            .collect();
-        Self {
-            given: given.to_owned(),
-            known: known.join(", "),
-        }
+        let known: Vec<_> = scenarios.chain(FaultKind::NAMES.iter().map(|(name, _)| *name)).collect();
+        Self { given: given.to_owned(), known: known.join(", ") }
     }
 }
 
@@ -306,30 +288,13 @@ mod tests {
         let detailed = "wal-corruption:flip_payload_mid".parse::<Fault>().unwrap();
         assert_eq!(detailed.to_string(), "wal-corruption:flip_payload_mid");
         let error = "flood".parse::<Fault>().unwrap_err().to_string();
-        assert!(
-            error.starts_with("there is no fault `flood`; the lab knows fresh, pvc-loss"),
-            "{error}"
-        );
+        assert!(error.starts_with("there is no fault `flood`; the lab knows fresh, pvc-loss"), "{error}");
     }
 
     #[test]
     fn sizes_are_bounded() {
         assert_eq!(LabConfig::default().check(), Ok(()));
-        assert!(
-            LabConfig {
-                groups: 0,
-                ..LabConfig::default()
-            }
-            .check()
-            .is_err()
-        );
-        assert!(
-            LabConfig {
-                scenario: Scenario::PvcLoss,
-                ..LabConfig::default()
-            }
-            .check()
-            .is_err()
-        );
+        assert!(LabConfig { groups: 0, ..LabConfig::default() }.check().is_err());
+        assert!(LabConfig { scenario: Scenario::PvcLoss, ..LabConfig::default() }.check().is_err());
     }
 }

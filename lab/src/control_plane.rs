@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::LabError;
-use crate::config::{
-    CP_MEMBERS, CP_QUORUM, FIRST_EPOCH, LabConfig, PRIMARY, group_id, member_name, partition_id,
-};
+use crate::config::{CP_MEMBERS, CP_QUORUM, FIRST_EPOCH, LabConfig, PRIMARY, group_id, member_name, partition_id};
 use crate::disk::{read_json, write_json};
 use crate::gate::Gate;
 use crate::group::node_name;
@@ -69,11 +67,7 @@ pub(crate) struct CpState {
 
 impl CpState {
     pub(crate) fn members_with(&self, role: MemberRole) -> Vec<String> {
-        self.members
-            .iter()
-            .filter(|member| member.role == role)
-            .map(|member| member.name.clone())
-            .collect()
+        self.members.iter().filter(|member| member.role == role).map(|member| member.name.clone()).collect()
     }
 
     pub(crate) fn voters(&self) -> Vec<String> {
@@ -81,11 +75,7 @@ impl CpState {
     }
 
     pub(crate) fn live(&self, world: &World) -> Vec<String> {
-        self.members
-            .iter()
-            .map(|member| member.name.clone())
-            .filter(|name| world.is_up(name))
-            .collect()
+        self.members.iter().map(|member| member.name.clone()).filter(|name| world.is_up(name)).collect()
     }
 
     pub(crate) fn has_quorum(&self, world: &World) -> bool {
@@ -93,10 +83,7 @@ impl CpState {
     }
 
     pub(crate) fn live_voters(&self, world: &World) -> usize {
-        self.voters()
-            .iter()
-            .filter(|voter| world.is_up(voter))
-            .count()
+        self.voters().iter().filter(|voter| world.is_up(voter)).count()
     }
 
     /// The fence under which a group is, if any.
@@ -126,24 +113,12 @@ pub(crate) struct ControlPlane {
 
 impl ControlPlane {
     /// Writes the state that a new lab's control plane has.
-    pub(crate) fn create(
-        layout: &Layout,
-        config: &LabConfig,
-        cluster: &str,
-    ) -> Result<(), LabError> {
+    pub(crate) fn create(layout: &Layout, config: &LabConfig, cluster: &str) -> Result<(), LabError> {
         let serves = cluster == PRIMARY;
         let role = |ordinal: u64| {
-            if ordinal < CP_QUORUM as u64 {
-                MemberRole::Voter
-            } else {
-                MemberRole::Standby
-            }
+            if ordinal < CP_QUORUM as u64 { MemberRole::Voter } else { MemberRole::Standby }
         };
-        let member = |ordinal| Member {
-            name: member_name(cluster, ordinal),
-            ordinal,
-            role: role(ordinal),
-        };
+        let member = |ordinal| Member { name: member_name(cluster, ordinal), ordinal, role: role(ordinal) };
         let record = |number: u32| GroupRecord {
             partitions: vec![partition_id(number)],
             frozen: false,
@@ -153,35 +128,20 @@ impl ControlPlane {
         let state = CpState {
             mode: if serves { Mode::Active } else { Mode::Standby },
             epoch: FIRST_EPOCH,
-            epoch_source: if serves {
-                EpochSource::Own
-            } else {
-                EpochSource::Cache
-            },
+            epoch_source: if serves { EpochSource::Own } else { EpochSource::Cache },
             members: (0..CP_MEMBERS).map(member).collect(),
             joint: None,
             snapshot: None,
-            groups: (0..config.groups)
-                .map(|number| (group_id(number), record(number)))
-                .collect(),
+            groups: (0..config.groups).map(|number| (group_id(number), record(number))).collect(),
             gate: Gate::default(),
         };
         write_json(&layout.control_plane(cluster), &state, false)
     }
 
-    pub(crate) fn open(
-        layout: &Layout,
-        config: &LabConfig,
-        cluster: &str,
-    ) -> Result<Self, LabError> {
+    pub(crate) fn open(layout: &Layout, config: &LabConfig, cluster: &str) -> Result<Self, LabError> {
         let path = layout.control_plane(cluster);
         let state = Mutex::new(read_json(&path)?);
-        Ok(Self {
-            path,
-            sync: config.fsync,
-            state,
-            quorum_lost_at: Mutex::new(None),
-        })
+        Ok(Self { path, sync: config.fsync, state, quorum_lost_at: Mutex::new(None) })
     }
 
     /// The state, kept from changing for as long as this is held.
@@ -200,10 +160,7 @@ impl ControlPlane {
     /// Whether reads may be answered, and if so whether from the cache.
     pub(crate) fn read_is_stale(&self, world: &World) -> Option<bool> {
         let has_quorum = self.hold().has_quorum(world);
-        let mut lost_at = self
-            .quorum_lost_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut lost_at = self.quorum_lost_at.lock().unwrap_or_else(PoisonError::into_inner);
         if has_quorum {
             *lost_at = None;
             return Some(false);
@@ -276,12 +233,7 @@ impl ControlPlane {
     }
 
     /// Gives each group of the cluster a leader under the present epoch.
-    fn push_epoch(
-        &self,
-        world: &World,
-        cluster: usize,
-        state: &mut CpState,
-    ) -> Result<(), LabError> {
+    fn push_epoch(&self, world: &World, cluster: usize, state: &mut CpState) -> Result<(), LabError> {
         let live = |node| world.node_is_up(cluster, node);
         for number in 0..world.clusters[cluster].group_count() {
             let mut group = world.clusters[cluster].group(number);
@@ -296,11 +248,7 @@ impl ControlPlane {
 
 fn record_epoch(world: &World, cluster: usize, epoch: u64) -> Result<(), LabError> {
     let cluster = world.clusters[cluster].id.to_owned();
-    world.ledger.record(&Fact::EpochAdvanced {
-        at: now_text(),
-        cluster,
-        epoch,
-    })
+    world.ledger.record(&Fact::EpochAdvanced { at: now_text(), cluster, epoch })
 }
 
 /// Tells every replica that can be reached, of both regions, of every fence.

@@ -26,8 +26,7 @@ pub(crate) struct ControlPlanePort {
 
 impl Service for ControlPlanePort {
     fn is_up(&self) -> bool {
-        self.world
-            .is_up(&self.world.clusters[self.cluster].control_plane_part())
+        self.world.is_up(&self.world.clusters[self.cluster].control_plane_part())
     }
 
     fn handle(&self, request: &Request) -> Option<Reply> {
@@ -97,14 +96,10 @@ impl ControlPlanePort {
             "/admin/membership" => Reply::ok(self.membership(&state)),
             "/admin/routing" => Reply::ok(self.routing(&state)),
             "/admin/partition-groups" => {
-                let groups = (0..world.clusters[self.cluster].group_count())
-                    .map(|number| self.group(&state, number));
+                let groups = (0..world.clusters[self.cluster].group_count()).map(|number| self.group(&state, number));
                 Reply::ok(json!({ "groups": groups.collect::<Vec<_>>() }))
             }
-            path => match path
-                .strip_prefix("/admin/partition-groups/")
-                .map(|group| world.group_number(group))
-            {
+            path => match path.strip_prefix("/admin/partition-groups/").map(|group| world.group_number(group)) {
                 Some(Some(number)) => Reply::ok(self.group(&state, number)),
                 Some(None) => unknown_group(),
                 None => Reply::no_route(request),
@@ -131,10 +126,7 @@ impl ControlPlanePort {
 
     fn membership(&self, state: &CpState) -> Value {
         let quorum = state.has_quorum(&self.world);
-        let leader = state
-            .voters()
-            .into_iter()
-            .find(|voter| quorum && self.world.is_up(voter));
+        let leader = state.voters().into_iter().find(|voter| quorum && self.world.is_up(voter));
         let members = state.members.iter().map(|member| {
             json!({ "name": member.name, "ordinal": member.ordinal, "role": member.role.name(), "ready": self.world.is_up(&member.name) })
         });
@@ -153,10 +145,7 @@ impl ControlPlanePort {
 
     fn routing(&self, state: &CpState) -> Value {
         let groups = (0..self.world.clusters[self.cluster].group_count()).filter_map(|number| {
-            let id = self.world.clusters[self.cluster]
-                .group(number)
-                .group_id
-                .clone();
+            let id = self.world.clusters[self.cluster].group(number).group_id.clone();
             let record = state.groups.get(&id)?;
             Some(json!({ "group_id": id, "leader": record.leader }))
         });
@@ -167,23 +156,14 @@ impl ControlPlanePort {
     fn group(&self, state: &CpState, number: usize) -> Value {
         let mut replicas = Vec::new();
         let mut unfenced = 0;
-        let id = self.world.clusters[self.cluster]
-            .group(number)
-            .group_id
-            .clone();
+        let id = self.world.clusters[self.cluster].group(number).group_id.clone();
         let fence = state.fence_of(&id);
         for (at, cluster) in self.world.clusters.iter().enumerate() {
             let group = cluster.group(number);
             for node in 0..cluster.nodes.len() {
                 let reachable = self.world.node_is_up(at, node);
-                let Standing {
-                    role,
-                    epoch,
-                    fence_epoch,
-                } = group.replica(node).standing();
-                if reachable
-                    && fence.is_some_and(|fence| fence_epoch.is_none_or(|known| known < fence))
-                {
+                let Standing { role, epoch, fence_epoch } = group.replica(node).standing();
+                if reachable && fence.is_some_and(|fence| fence_epoch.is_none_or(|known| known < fence)) {
                     unfenced += 1;
                 }
                 replicas.push(json!({
@@ -223,8 +203,7 @@ impl ControlPlanePort {
                 Err(reply) => reply,
                 Ok(_) if !state.has_quorum(&self.world) => Reply::error(503, "NoQuorum"),
                 Ok(admitted) => {
-                    let reply =
-                        operation(self, &mut state, request)?.unwrap_or_else(|refused| refused);
+                    let reply = operation(self, &mut state, request)?.unwrap_or_else(|refused| refused);
                     state.gate.settle(admitted, &reply);
                     reply
                 }
@@ -237,10 +216,7 @@ impl ControlPlanePort {
     }
 
     fn freeze(&self, state: &mut CpState, request: &Request) -> Outcome {
-        let Freeze {
-            group_id,
-            fence_epoch,
-        } = match body(request) {
+        let Freeze { group_id, fence_epoch } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(Err(reply)),
         };
@@ -273,31 +249,18 @@ impl ControlPlanePort {
             Err(reply) => return Ok(Err(reply)),
         };
         let epoch = state.epoch;
-        let (Some(number), Some(record)) = (
-            self.world.group_number(&group_id),
-            state.groups.get_mut(&group_id),
-        ) else {
+        let (Some(number), Some(record)) = (self.world.group_number(&group_id), state.groups.get_mut(&group_id)) else {
             return Ok(Err(unknown_group()));
         };
         if record.fence_epoch.is_some_and(|fence| fence <= epoch) {
-            return Ok(Err(Reply::error_with(
-                409,
-                "EpochAdvanced",
-                json!({ "epoch": epoch }),
-            )));
+            return Ok(Err(Reply::error_with(409, "EpochAdvanced", json!({ "epoch": epoch }))));
         }
         record.frozen = false;
         if record.fence_epoch.take().is_some() {
-            self.world.ledger.record(&Fact::Unfenced {
-                at: now_text(),
-                by: self.id(),
-                group: group_id.clone(),
-            })?;
+            self.world.ledger.record(&Fact::Unfenced { at: now_text(), by: self.id(), group: group_id.clone() })?;
             push_fence(&self.world, number, None)?;
         }
-        Ok(Ok(Reply::ok(
-            json!({ "group_id": group_id, "accepted": true, "message": "unfreeze scheduled" }),
-        )))
+        Ok(Ok(Reply::ok(json!({ "group_id": group_id, "accepted": true, "message": "unfreeze scheduled" }))))
     }
 
     fn promote(&self, state: &mut CpState, request: &Request) -> Outcome {
@@ -309,9 +272,7 @@ impl ControlPlanePort {
     }
 
     fn evict(&self, state: &mut CpState, request: &Request) -> Outcome {
-        self.change(state, request, "eviction scheduled", |voters, member| {
-            voters.retain(|voter| voter != member)
-        })
+        self.change(state, request, "eviction scheduled", |voters, member| voters.retain(|voter| voter != member))
     }
 
     fn change(
@@ -344,49 +305,29 @@ impl ControlPlanePort {
                     json!({ "old": joint.old, "new": joint.new, "live": live }),
                 )));
             }
-            self.world.clusters[self.cluster]
-                .control_plane
-                .change_voters(&self.world, self.cluster, state, joint)?;
+            self.world.clusters[self.cluster].control_plane.change_voters(&self.world, self.cluster, state, joint)?;
         }
-        Ok(Ok(Reply::ok(
-            json!({ "member": member, "accepted": true, "message": message }),
-        )))
+        Ok(Ok(Reply::ok(json!({ "member": member, "accepted": true, "message": message }))))
     }
 
     fn restore(&self, state: &mut CpState, request: &Request) -> Outcome {
-        let Restore {
-            snapshot,
-            content_hash,
-        } = match body(request) {
+        let Restore { snapshot, content_hash } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(Err(reply)),
         };
-        let (found, content) = match objects::read_snapshot(&self.world.layout.objects(), &snapshot)
-        {
+        let (found, content) = match objects::read_snapshot(&self.world.layout.objects(), &snapshot) {
             Ok(read) => read,
             Err(BadSnapshot::Absent) => return Ok(Err(Reply::error(404, "snapshot not found"))),
             Err(BadSnapshot::Digest(reason)) => {
-                return Ok(Err(Reply::error_with(
-                    422,
-                    "DigestMismatch",
-                    json!({ "reason": reason }),
-                )));
+                return Ok(Err(Reply::error_with(422, "DigestMismatch", json!({ "reason": reason }))));
             }
         };
         let bare = |hash: &str| hash.trim_start_matches("0x").to_ascii_lowercase();
         if content_hash.is_some_and(|asked| bare(&asked) != bare(&found.content_hash)) {
-            return Ok(Err(Reply::error_with(
-                422,
-                "DigestMismatch",
-                json!({ "content_hash": found.content_hash }),
-            )));
+            return Ok(Err(Reply::error_with(422, "DigestMismatch", json!({ "content_hash": found.content_hash }))));
         }
         if state.mode == Mode::Active || found.epoch < state.epoch {
-            return Ok(Err(Reply::error_with(
-                409,
-                "SnapshotBehind",
-                json!({ "epoch": state.epoch }),
-            )));
+            return Ok(Err(Reply::error_with(409, "SnapshotBehind", json!({ "epoch": state.epoch }))));
         }
         for group in content.groups {
             if let Some(record) = state.groups.get_mut(&group.group_id) {
@@ -403,34 +344,21 @@ impl ControlPlanePort {
             epoch: found.epoch,
         })?;
         state.snapshot = Some(found);
-        Ok(Ok(Reply::ok(
-            json!({ "manifest_id": manifest_id, "accepted": true, "message": "restore scheduled" }),
-        )))
+        Ok(Ok(Reply::ok(json!({ "manifest_id": manifest_id, "accepted": true, "message": "restore scheduled" }))))
     }
 
     fn advance(&self, state: &mut CpState, request: &Request) -> Outcome {
-        let Advance {
-            source_epoch,
-            target_epoch,
-        } = match body(request) {
+        let Advance { source_epoch, target_epoch } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(Err(reply)),
         };
         let accepted = |message: &str, epoch: u64| {
-            Ok(Ok(Reply::ok(
-                json!({ "epoch": epoch, "accepted": true, "message": message }),
-            )))
+            Ok(Ok(Reply::ok(json!({ "epoch": epoch, "accepted": true, "message": message }))))
         };
         if target_epoch == state.epoch {
             return accepted("the epoch is that already", state.epoch);
         }
-        let refuse = |error: &str, epoch: u64| {
-            Ok(Err(Reply::error_with(
-                409,
-                error,
-                json!({ "epoch": epoch }),
-            )))
-        };
+        let refuse = |error: &str, epoch: u64| Ok(Err(Reply::error_with(409, error, json!({ "epoch": epoch }))));
         if target_epoch < state.epoch {
             return refuse("EpochBehind", state.epoch);
         }
@@ -443,46 +371,33 @@ impl ControlPlanePort {
         if state.live_voters(&self.world) < CP_QUORUM {
             return refuse("NotEnoughVoters", state.epoch);
         }
-        self.world.clusters[self.cluster].control_plane.take_epoch(
-            &self.world,
-            self.cluster,
-            state,
-            target_epoch,
-        )?;
+        self.world.clusters[self.cluster].control_plane.take_epoch(&self.world, self.cluster, state, target_epoch)?;
         accepted("epoch advance scheduled", target_epoch)
     }
 
     fn transfer(&self, state: &mut CpState, request: &Request) -> Outcome {
-        let Transfer {
-            group_id,
-            target_replica_id,
-        } = match body(request) {
+        let Transfer { group_id, target_replica_id } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(Err(reply)),
         };
         let cluster = &self.world.clusters[self.cluster];
-        let target = (0..cluster.nodes.len())
-            .find(|node| crate::group::node_name(*node) == target_replica_id);
-        let (Some(number), Some(target), Some(record)) = (
-            self.world.group_number(&group_id),
-            target,
-            state.groups.get_mut(&group_id),
-        ) else {
+        let target = (0..cluster.nodes.len()).find(|node| crate::group::node_name(*node) == target_replica_id);
+        let (Some(number), Some(target), Some(record)) =
+            (self.world.group_number(&group_id), target, state.groups.get_mut(&group_id))
+        else {
             return Ok(Err(unknown_group()));
         };
         if state.mode != Mode::Active || !self.world.node_is_up(self.cluster, target) {
             return Ok(Err(Reply::error(409, "ReplicaNotReady")));
         }
         let mut group = cluster.group(number);
-        let behind = group.leader().is_some_and(|leader| {
-            group.replica(leader).last_index() > group.replica(target).last_index()
-        });
+        let behind = group
+            .leader()
+            .is_some_and(|leader| group.replica(leader).last_index() > group.replica(target).last_index());
         if behind {
             return Ok(Err(Reply::error(409, "ReplicaNotReady")));
         }
-        let leader = group.lead(state.epoch, Some(target), &|node| {
-            self.world.node_is_up(self.cluster, node)
-        })?;
+        let leader = group.lead(state.epoch, Some(target), &|node| self.world.node_is_up(self.cluster, node))?;
         record.leader = leader.map(crate::group::node_name);
         Ok(Ok(Reply::ok(
             json!({ "group_id": group_id, "target_replica_id": target_replica_id, "accepted": true, "message": "transfer scheduled" }),

@@ -34,32 +34,15 @@ pub fn create(dir: &Path, config: &LabConfig) -> Result<(), LabError> {
     make_dir(dir)?;
     let layout = Layout::new(dir);
     if layout.config().exists() {
-        return Err(LabError::Exists {
-            dir: dir.to_owned(),
-        });
+        return Err(LabError::Exists { dir: dir.to_owned() });
     }
-    for leftover in [
-        "tls",
-        "objects",
-        "checkouts",
-        "storage",
-        "control-planes",
-        "nodes",
-        "ledgers",
-    ] {
+    for leftover in ["tls", "objects", "checkouts", "storage", "control-planes", "nodes", "ledgers"] {
         let path = dir.join(leftover);
         if path.exists() {
             fs::remove_dir_all(&path).map_err(|source| LabError::file(&path, source))?;
         }
     }
-    for folder in [
-        "control-planes",
-        "ledgers",
-        "objects/volumes",
-        "storage/data",
-        "storage/wal",
-        "storage/snapshots",
-    ] {
+    for folder in ["control-planes", "ledgers", "objects/volumes", "storage/data", "storage/wal", "storage/snapshots"] {
         make_dir(&dir.join(folder))?;
     }
     tls::make(&layout.tls())?;
@@ -75,11 +58,7 @@ pub fn create(dir: &Path, config: &LabConfig) -> Result<(), LabError> {
 fn write_history(layout: &Layout, config: &LabConfig) -> Result<(), LabError> {
     let created = now_ms();
     let at = text_of(created);
-    let mut world = vec![Fact::EpochAdvanced {
-        at: at.clone(),
-        cluster: PRIMARY.to_owned(),
-        epoch: FIRST_EPOCH,
-    }];
+    let mut world = vec![Fact::EpochAdvanced { at: at.clone(), cluster: PRIMARY.to_owned(), epoch: FIRST_EPOCH }];
     for route in ROUTES {
         world.push(Fact::Switched {
             at: at.clone(),
@@ -91,10 +70,7 @@ fn write_history(layout: &Layout, config: &LabConfig) -> Result<(), LabError> {
     let mut writer = Vec::new();
     for number in 0..config.groups {
         let log = history(config, number, created);
-        let hashes: Vec<_> = payload_hashes(&log)
-            .into_iter()
-            .map(|(_, hash)| hash)
-            .collect();
+        let hashes: Vec<_> = payload_hashes(&log).into_iter().map(|(_, hash)| hash).collect();
         let leader = node_name((number % config.replicas) as usize);
         write_replicas(layout, config, number, &leader, &log, hashes.len() as u64)?;
         let group = group_id(number);
@@ -126,11 +102,7 @@ fn write_history(layout: &Layout, config: &LabConfig) -> Result<(), LabError> {
         partitions: vec![partition_id(number)],
         replicas: config.replicas,
     });
-    let mut state = SnapshotState {
-        cluster_id: PRIMARY.to_owned(),
-        epoch: FIRST_EPOCH - 1,
-        groups: groups.collect(),
-    };
+    let mut state = SnapshotState { cluster_id: PRIMARY.to_owned(), epoch: FIRST_EPOCH - 1, groups: groups.collect() };
     write_snapshot(&layout.objects(), 1, &text_of(created - HISTORY_MS), &state)?;
     state.epoch = FIRST_EPOCH;
     write_snapshot(&layout.objects(), 2, &at, &state)
@@ -143,21 +115,12 @@ fn history(config: &LabConfig, number: u32, created: i64) -> Vec<u8> {
     let entries = entries - (entries - LAST_RANGE) % RANGE;
     let mut log = Vec::new();
     for index in 1..=entries {
-        let mut payload =
-            format!("seed {} group {number} entry {index} ", config.seed).into_bytes();
+        let mut payload = format!("seed {} group {number} entry {index} ", config.seed).into_bytes();
         payload.resize(usize::try_from(payload_len).expect("at most 16 KiB"), b'.');
-        let back = i64::try_from(
-            (entries - index) * u64::try_from(HISTORY_MS).expect("it is positive") / entries,
-        )
-        .unwrap_or_default();
+        let back = i64::try_from((entries - index) * u64::try_from(HISTORY_MS).expect("it is positive") / entries)
+            .unwrap_or_default();
         let timestamp_ms = u64::try_from(created - back).unwrap_or_default();
-        let frame = Frame {
-            term: FIRST_EPOCH,
-            index,
-            timestamp_ms,
-            metadata: b"",
-            payload: &payload,
-        };
+        let frame = Frame { term: FIRST_EPOCH, index, timestamp_ms, metadata: b"", payload: &payload };
         frame.encode_into(&mut log).expect("payloads are short");
     }
     log
@@ -174,66 +137,26 @@ fn write_replicas(
 ) -> Result<(), LabError> {
     let partition = partition_id(number);
     for node in config.node_ids() {
-        let role = if node == leader {
-            Role::Leader
-        } else {
-            Role::Follower
-        };
-        let standing = Standing {
-            role,
-            epoch: FIRST_EPOCH,
-            fence_epoch: None,
-        };
+        let role = if node == leader { Role::Leader } else { Role::Follower };
+        let standing = Standing { role, epoch: FIRST_EPOCH, fence_epoch: None };
         let name = Some(leader.to_owned());
-        let raft = RaftState {
-            term: FIRST_EPOCH,
-            leader_id: name.clone(),
-            voted_for: name,
-            commit_index: entries,
-        };
-        Replica::create(
-            &layout.replica(PRIMARY, &node, &partition),
-            log,
-            &raft,
-            &standing,
-        )?;
+        let raft = RaftState { term: FIRST_EPOCH, leader_id: name.clone(), voted_for: name, commit_index: entries };
+        Replica::create(&layout.replica(PRIMARY, &node, &partition), log, &raft, &standing)?;
     }
     for node in config.node_ids() {
-        let standing = Standing {
-            role: Role::Standby,
-            epoch: FIRST_EPOCH,
-            fence_epoch: None,
-        };
-        let raft = RaftState {
-            term: FIRST_EPOCH,
-            ..RaftState::default()
-        };
-        Replica::create(
-            &layout.replica(DR, &node, &partition),
-            &[],
-            &raft,
-            &standing,
-        )?;
+        let standing = Standing { role: Role::Standby, epoch: FIRST_EPOCH, fence_epoch: None };
+        let raft = RaftState { term: FIRST_EPOCH, ..RaftState::default() };
+        Replica::create(&layout.replica(DR, &node, &partition), &[], &raft, &standing)?;
     }
     let mut primary = Group::open(layout, config, PRIMARY, number, FIRST_EPOCH)?;
     primary.ship()?;
-    let ranges = primary
-        .shipper()
-        .map(|shipper| shipper.baseline().ranges.clone())
-        .unwrap_or_default();
+    let ranges = primary.shipper().map(|shipper| shipper.baseline().ranges.clone()).unwrap_or_default();
     let mut standby = Group::open(layout, config, DR, number, FIRST_EPOCH)?;
     for range in &ranges[..ranges.len() / 2] {
-        let shipment = primary
-            .replica(0)
-            .frames(range.from, range.to)?
-            .unwrap_or_default();
+        let shipment = primary.replica(0).frames(range.from, range.to)?.unwrap_or_default();
         for node in 0..config.replicas as usize {
             let applied = standby.apply(node, &shipment)?;
-            debug_assert_eq!(
-                applied,
-                Ok(range.frames),
-                "the standby takes what the primary shipped"
-            );
+            debug_assert_eq!(applied, Ok(range.frames), "the standby takes what the primary shipped");
         }
     }
     Ok(())
@@ -246,10 +169,7 @@ mod tests {
     #[test]
     fn a_history_ends_in_an_open_range_and_has_about_the_size_asked_for() {
         for wal_bytes in [0, 32 << 10, 1 << 20] {
-            let config = LabConfig {
-                wal_bytes,
-                ..LabConfig::default()
-            };
+            let config = LabConfig { wal_bytes, ..LabConfig::default() };
             let log = history(&config, 0, 1_760_000_000_000);
             let entries = payload_hashes(&log).len() as u64;
             assert_eq!(entries % RANGE, LAST_RANGE);

@@ -39,23 +39,16 @@ impl Service for DataPort {
             ("GET", "/whoami") => Ok(Reply::ok(
                 json!({ "cluster_id": self.world.clusters[self.cluster].id, "node_id": node_name(self.node) }),
             )),
-            ("GET", path) if path.starts_with("/entries/") => {
-                entry(&self.world, self.cluster, self.node, path)
-            }
+            ("GET", path) if path.starts_with("/entries/") => entry(&self.world, self.cluster, self.node, path),
             _ => Ok(Reply::no_route(request)),
         };
-        self.is_up()
-            .then(|| reply.unwrap_or_else(|error| error.reply()))
+        self.is_up().then(|| reply.unwrap_or_else(|error| error.reply()))
     }
 }
 
 impl DataPort {
     fn append(&self, request: &Request) -> Result<Reply, LabError> {
-        let Append {
-            group_id,
-            epoch,
-            payload,
-        } = match body(request) {
+        let Append { group_id, epoch, payload } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(reply),
         };
@@ -75,30 +68,22 @@ pub(crate) fn append(
     epoch: u64,
     payload: &str,
 ) -> Result<Reply, LabError> {
-    Ok(
-        match world.append(cluster, node, group, epoch, payload.as_bytes())? {
-            Ok(appended) => Reply::ok(json!({
-                "group_id": crate::config::group_id(u32::try_from(group).expect("groups are counted in 32 bits")),
-                "index": appended.index,
-                "epoch": epoch,
-                "cluster_id": world.clusters[cluster].id,
-                "node_id": node_name(node),
-            })),
-            Err(refusal) => refusal.reply(),
-        },
-    )
+    Ok(match world.append(cluster, node, group, epoch, payload.as_bytes())? {
+        Ok(appended) => Reply::ok(json!({
+            "group_id": crate::config::group_id(u32::try_from(group).expect("groups are counted in 32 bits")),
+            "index": appended.index,
+            "epoch": epoch,
+            "cluster_id": world.clusters[cluster].id,
+            "node_id": node_name(node),
+        })),
+        Err(refusal) => refusal.reply(),
+    })
 }
 
 /// `GET /entries/{group}/{index}` at a node.
-pub(crate) fn entry(
-    world: &World,
-    cluster: usize,
-    node: usize,
-    path: &str,
-) -> Result<Reply, LabError> {
+pub(crate) fn entry(world: &World, cluster: usize, node: usize, path: &str) -> Result<Reply, LabError> {
     let place = path.trim_start_matches("/entries/").split_once('/');
-    let place = place
-        .and_then(|(group, index)| Some((world.group_number(group)?, index.parse::<u64>().ok()?)));
+    let place = place.and_then(|(group, index)| Some((world.group_number(group)?, index.parse::<u64>().ok()?)));
     let Some((number, index)) = place else {
         return Ok(Reply::error(404, "no such entry"));
     };

@@ -30,16 +30,12 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8], sync: bool) -> Result<(), 
 fn beside(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(
-        ".{name}.{}.part",
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    ))
+    path.with_file_name(format!(".{name}.{}.part", COUNT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// Writes a value as 2-space JSON, whole or not at all.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize, sync: bool) -> Result<(), LabError> {
-    let mut text =
-        serde_json::to_string_pretty(value).expect("the lab's own records are plain data");
+    let mut text = serde_json::to_string_pretty(value).expect("the lab's own records are plain data");
     text.push('\n');
     write_atomic(path, text.as_bytes(), sync)
 }
@@ -47,19 +43,12 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize, sync: bool) -> Res
 /// Reads a JSON file.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, LabError> {
     let bytes = fs::read(path).map_err(|source| LabError::file(path, source))?;
-    serde_json::from_slice(&bytes).map_err(|source| LabError::Content {
-        path: path.to_owned(),
-        source,
-    })
+    serde_json::from_slice(&bytes).map_err(|source| LabError::Content { path: path.to_owned(), source })
 }
 
 /// Reads a JSON file that may not be there.
 pub(crate) fn read_json_if_any<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, LabError> {
-    if path.exists() {
-        read_json(path).map(Some)
-    } else {
-        Ok(None)
-    }
+    if path.exists() { read_json(path).map(Some) } else { Ok(None) }
 }
 
 /// Makes a folder and those above it.
@@ -92,20 +81,13 @@ impl Lines {
             let file = OpenOptions::new().create(true).append(true).open(path)?;
             let bytes = fs::read(path)?;
             if bytes.last().is_some_and(|last| *last != b'\n') {
-                let whole = bytes
-                    .iter()
-                    .rposition(|byte| *byte == b'\n')
-                    .map_or(0, |end| end + 1);
+                let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
                 file.set_len(whole as u64)?;
             }
             Ok(file)
         };
         let file = open().map_err(|source| LabError::file(path, source))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            sync,
-        })
+        Ok(Self { path: path.to_owned(), file, sync })
     }
 
     /// Appends records, one line each, in one write.
@@ -118,13 +100,7 @@ impl Lines {
             text.extend(serde_json::to_vec(record).expect("the lab's own records are plain data"));
             text.push(b'\n');
         }
-        let written = self.file.write_all(&text).and_then(|()| {
-            if self.sync {
-                self.file.sync_data()
-            } else {
-                Ok(())
-            }
-        });
+        let written = self.file.write_all(&text).and_then(|()| if self.sync { self.file.sync_data() } else { Ok(()) });
         written.map_err(|source| LabError::file(&self.path, source))
     }
 }
@@ -136,19 +112,10 @@ pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Lab
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(LabError::file(path, source)),
     };
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1);
-    let lines = bytes[..whole]
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    let parse = |line| {
-        serde_json::from_slice(line).map_err(|source| LabError::Content {
-            path: path.to_owned(),
-            source,
-        })
-    };
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let parse =
+        |line| serde_json::from_slice(line).map_err(|source| LabError::Content { path: path.to_owned(), source });
     lines.map(parse).collect()
 }
 

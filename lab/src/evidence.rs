@@ -25,23 +25,14 @@ impl Evidence {
         !self.course.down.contains(&format!("{cluster}.{node}"))
     }
 
-    pub(crate) fn standing(
-        &self,
-        cluster: &str,
-        node: &str,
-        number: u32,
-    ) -> Result<Standing, LabError> {
+    pub(crate) fn standing(&self, cluster: &str, node: &str, number: u32) -> Result<Standing, LabError> {
         let dir = self.layout.replica(cluster, node, &partition_id(number));
         Ok(read_json_if_any(&dir.join("replica.json"))?.unwrap_or_default())
     }
 
     /// The node that leads a group in a cluster, if it lives and a majority with it.
     pub(crate) fn leader(&self, cluster: &str, number: u32) -> Result<Option<String>, LabError> {
-        let alive: Vec<_> = self
-            .config
-            .node_ids()
-            .filter(|node| self.is_up(cluster, node))
-            .collect();
+        let alive: Vec<_> = self.config.node_ids().filter(|node| self.is_up(cluster, node)).collect();
         if alive.len() * 2 <= self.config.replicas as usize {
             return Ok(None);
         }
@@ -54,51 +45,27 @@ impl Evidence {
     }
 
     /// What a client can read of a group: index and hash of each sound entry of the leader's log.
-    pub(crate) fn leader_log(
-        &self,
-        cluster: &str,
-        number: u32,
-    ) -> Result<BTreeMap<u64, String>, LabError> {
+    pub(crate) fn leader_log(&self, cluster: &str, number: u32) -> Result<BTreeMap<u64, String>, LabError> {
         match self.leader(cluster, number)? {
             Some(node) => self.log(cluster, &node, number),
             None => Ok(BTreeMap::new()),
         }
     }
 
-    pub(crate) fn log(
-        &self,
-        cluster: &str,
-        node: &str,
-        number: u32,
-    ) -> Result<BTreeMap<u64, String>, LabError> {
-        let path = self
-            .layout
-            .replica(cluster, node, &partition_id(number))
-            .join("wal.bin");
+    pub(crate) fn log(&self, cluster: &str, node: &str, number: u32) -> Result<BTreeMap<u64, String>, LabError> {
+        let path = self.layout.replica(cluster, node, &partition_id(number)).join("wal.bin");
         let bytes = std::fs::read(&path).map_err(|source| LabError::file(&path, source))?;
         let sound = frame::Frames::new(&bytes).map_while(Result::ok);
-        Ok(sound
-            .map(|found| (found.frame.index, hash_text(found.frame.payload)))
-            .collect())
+        Ok(sound.map(|found| (found.frame.index, hash_text(found.frame.payload))).collect())
     }
 
     /// Index of the last whole frame, found by the headers alone: what is in them is the losses' business.
-    pub(crate) fn last_index(
-        &self,
-        cluster: &str,
-        node: &str,
-        number: u32,
-    ) -> Result<u64, LabError> {
-        let path = self
-            .layout
-            .replica(cluster, node, &partition_id(number))
-            .join("wal.bin");
+    pub(crate) fn last_index(&self, cluster: &str, node: &str, number: u32) -> Result<u64, LabError> {
+        let path = self.layout.replica(cluster, node, &partition_id(number)).join("wal.bin");
         let bytes = std::fs::read(&path).map_err(|source| LabError::file(&path, source))?;
         let (mut rest, mut last) = (bytes.as_slice(), 0);
         while let Some(header) = frame::Header::read(rest) {
-            let after = usize::try_from(header.frame_len())
-                .ok()
-                .and_then(|len| rest.get(len..));
+            let after = usize::try_from(header.frame_len()).ok().and_then(|len| rest.get(len..));
             let Some(after) = after else { break };
             (rest, last) = (after, header.index);
         }
@@ -106,12 +73,7 @@ impl Evidence {
     }
 
     /// Whether a majority of a cluster's replicas serves a group under `epoch` and is level with what its leader committed.
-    pub(crate) fn is_ready(
-        &self,
-        cluster: &str,
-        epoch: u64,
-        number: u32,
-    ) -> Result<bool, LabError> {
+    pub(crate) fn is_ready(&self, cluster: &str, epoch: u64, number: u32) -> Result<bool, LabError> {
         let Some(leader) = self.leader(cluster, number)? else {
             return Ok(false);
         };
@@ -119,17 +81,10 @@ impl Evidence {
         // The leader's promise first: followers may be ahead of it, never behind.
         let raft: RaftState = read_json_if_any(&dir.join("raft_state.json"))?.unwrap_or_default();
         let mut level = 0;
-        for node in self
-            .config
-            .node_ids()
-            .filter(|node| self.is_up(cluster, node))
-        {
+        for node in self.config.node_ids().filter(|node| self.is_up(cluster, node)) {
             let last = self.last_index(cluster, &node, number)?;
             let standing = self.standing(cluster, &node, number)?;
-            if standing.role != Role::Standby
-                && standing.epoch == epoch
-                && last >= raft.commit_index
-            {
+            if standing.role != Role::Standby && standing.epoch == epoch && last >= raft.commit_index {
                 level += 1;
             }
         }

@@ -38,17 +38,12 @@ impl Gate {
     /// Lets a request pass, or gives the reply it gets instead.
     pub(crate) fn admit(&mut self, request: &Request) -> Result<Admitted, Reply> {
         self.authorize(request)?;
-        let Keyed {
-            idempotency_key: key,
-        } = body(request)?;
+        let Keyed { idempotency_key: key } = body(request)?;
         if key.trim().is_empty() {
             return Err(Reply::error(400, "idempotency_key must not be empty"));
         }
         if key.chars().count() > KEY_CHARS_MAX {
-            return Err(Reply::error(
-                400,
-                format!("idempotency_key must be <= {KEY_CHARS_MAX} characters"),
-            ));
+            return Err(Reply::error(400, format!("idempotency_key must be <= {KEY_CHARS_MAX} characters")));
         }
         match self.replies.get(&key) {
             Some(reply) => Err(Reply::ok(reply.clone())),
@@ -77,8 +72,7 @@ impl Gate {
     /// Keeps the highest epoch of each run and refuses older ones.
     fn check_run(&mut self, request: &Request) -> Result<(), Reply> {
         let header = |name: &str| request.headers.get(name);
-        let (Some(run), Some(epoch)) = (header("x-ceptra-flow-run"), header("x-ceptra-flow-epoch"))
-        else {
+        let (Some(run), Some(epoch)) = (header("x-ceptra-flow-run"), header("x-ceptra-flow-epoch")) else {
             return Ok(());
         };
         let Ok(epoch) = epoch.parse::<u64>() else {
@@ -86,11 +80,7 @@ impl Gate {
         };
         let kept = self.runs.entry(run.clone()).or_insert(epoch);
         if epoch < *kept {
-            return Err(Reply::error_with(
-                409,
-                "StaleRunEpoch",
-                json!({ "run": run, "epoch": *kept }),
-            ));
+            return Err(Reply::error_with(409, "StaleRunEpoch", json!({ "run": run, "epoch": *kept })));
         }
         *kept = epoch;
         Ok(())
@@ -106,8 +96,7 @@ impl Gate {
 
 /// The body as what an operation takes.
 pub(crate) fn body<'a, T: Deserialize<'a>>(request: &'a Request) -> Result<T, Reply> {
-    serde_json::from_slice(&request.body)
-        .map_err(|error| Reply::error(400, format!("invalid JSON body: {error}")))
+    serde_json::from_slice(&request.body).map_err(|error| Reply::error(400, format!("invalid JSON body: {error}")))
 }
 
 #[cfg(test)]
@@ -115,13 +104,8 @@ mod tests {
     use super::*;
 
     fn post(run_epoch: u64, body: &str) -> Request {
-        let headers = [
-            ("content-type", "application/json"),
-            ("x-ceptra-flow-run", "r"),
-        ];
-        let mut headers: BTreeMap<_, _> = headers
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
+        let headers = [("content-type", "application/json"), ("x-ceptra-flow-run", "r")];
+        let mut headers: BTreeMap<_, _> = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         headers.insert("x-ceptra-flow-epoch".to_owned(), run_epoch.to_string());
         Request {
             method: "POST".to_owned(),
@@ -139,9 +123,7 @@ mod tests {
         let admitted = gate.admit(&post(1, r#"{"idempotency_key":"k"}"#)).unwrap();
         gate.settle(admitted, &Reply::ok(json!({ "done": 1 })));
         let mut gate: Gate = serde_json::from_value(serde_json::to_value(gate).unwrap()).unwrap();
-        let again = gate
-            .admit(&post(1, r#"{"idempotency_key":"k","other":true}"#))
-            .unwrap_err();
+        let again = gate.admit(&post(1, r#"{"idempotency_key":"k","other":true}"#)).unwrap_err();
         assert_eq!(again, Reply::ok(json!({ "done": 1 })));
     }
 
@@ -158,34 +140,19 @@ mod tests {
         let mut gate = Gate::default();
         let admitted = gate.admit(&post(2, r#"{"idempotency_key":"k"}"#)).unwrap();
         gate.settle(admitted, &Reply::ok(Value::Null));
-        let refused = gate
-            .admit(&post(1, r#"{"idempotency_key":"k"}"#))
-            .unwrap_err();
+        let refused = gate.admit(&post(1, r#"{"idempotency_key":"k"}"#)).unwrap_err();
         assert_eq!((refused.status, &refused.body["epoch"]), (409, &json!(2)));
         assert!(gate.admit(&post(3, r#"{"idempotency_key":"l"}"#)).is_ok());
     }
 
     #[test]
     fn replies_to_bad_requests_are_clustors() {
-        let refused = |request: &Request| {
-            Gate::default().admit(request).unwrap_err().body["error"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        };
+        let refused =
+            |request: &Request| Gate::default().admit(request).unwrap_err().body["error"].as_str().unwrap().to_owned();
         let missing = refused(&post(1, r#"{"partition_id": "p-0", "reason": "x"}"#));
-        assert_eq!(
-            missing,
-            "invalid JSON body: missing field `idempotency_key` at line 1 column 38"
-        );
-        assert_eq!(
-            refused(&post(1, "{")),
-            "invalid JSON body: EOF while parsing an object at line 1 column 1"
-        );
-        assert_eq!(
-            refused(&post(1, r#"{"idempotency_key":" "}"#)),
-            "idempotency_key must not be empty"
-        );
+        assert_eq!(missing, "invalid JSON body: missing field `idempotency_key` at line 1 column 38");
+        assert_eq!(refused(&post(1, "{")), "invalid JSON body: EOF while parsing an object at line 1 column 1");
+        assert_eq!(refused(&post(1, r#"{"idempotency_key":" "}"#)), "idempotency_key must not be empty");
         let charset = "application/json; charset=utf-8".to_owned();
         let mut request = post(1, "{}");
         request.headers.insert("content-type".to_owned(), charset);

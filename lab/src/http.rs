@@ -46,11 +46,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn ok(body: Value) -> Self {
-        Self {
-            status: 200,
-            body,
-            stale: false,
-        }
+        Self { status: 200, body, stale: false }
     }
 
     pub(crate) fn error(status: u16, error: impl Into<String>) -> Self {
@@ -63,18 +59,11 @@ impl Reply {
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
             body.extend(more);
         }
-        Self {
-            status,
-            body,
-            stale: false,
-        }
+        Self { status, body, stale: false }
     }
 
     pub(crate) fn no_route(request: &Request) -> Self {
-        Self::error(
-            404,
-            format!("no route for {} {}", request.method, request.path),
-        )
+        Self::error(404, format!("no route for {} {}", request.method, request.path))
     }
 
     pub(crate) fn is_success(&self) -> bool {
@@ -125,11 +114,7 @@ pub(crate) async fn serve(listener: TcpListener, transport: Transport, service: 
     }
 }
 
-async fn converse(
-    stream: TcpStream,
-    transport: Transport,
-    service: Arc<dyn Service>,
-) -> io::Result<()> {
+async fn converse(stream: TcpStream, transport: Transport, service: Arc<dyn Service>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     match transport {
         Transport::Plain => answer(stream, true, None, service).await,
@@ -154,10 +139,7 @@ async fn answer(
         let (principal, service) = (principal.clone(), Arc::clone(&service));
         async move {
             let Ok(request) = read(request, principal).await else {
-                return Ok(render(&Reply::error(
-                    413,
-                    "the body is too long or was cut off",
-                )));
+                return Ok(render(&Reply::error(413, "the body is too long or was cut off")));
             };
             let handled = tokio::task::spawn_blocking(move || service.handle(&request)).await;
             match handled {
@@ -174,22 +156,13 @@ async fn answer(
 
 async fn read(request: hyper::Request<Incoming>, principal: Option<String>) -> Result<Request, ()> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, BODY_BYTES_MAX)
-        .collect()
-        .await
-        .map_err(|_| ())?
-        .to_bytes();
-    let text =
-        |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|_| ())?.to_bytes();
+    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Ok(Request {
         method: head.method.as_str().to_owned(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(query).unwrap_or_default(),
-        headers: head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), text(value)))
-            .collect(),
+        headers: head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
         body: body.to_vec(),
         principal,
     })
@@ -198,18 +171,11 @@ async fn read(request: hyper::Request<Incoming>, principal: Option<String>) -> R
 fn render(reply: &Reply) -> hyper::Response<Full<Bytes>> {
     let body = serde_json::to_vec(&reply.body).expect("a JSON value is always written");
     let mut response = hyper::Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() =
-        hyper::StatusCode::from_u16(reply.status).expect("the lab replies with real status codes");
+    *response.status_mut() = hyper::StatusCode::from_u16(reply.status).expect("the lab replies with real status codes");
     let headers = response.headers_mut();
-    headers.insert(
-        hyper::header::CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static("application/json"),
-    );
+    headers.insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
     if reply.stale {
-        headers.insert(
-            "x-ceptra-cache",
-            hyper::header::HeaderValue::from_static("stale"),
-        );
+        headers.insert("x-ceptra-cache", hyper::header::HeaderValue::from_static("stale"));
     }
     response
 }

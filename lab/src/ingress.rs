@@ -47,20 +47,9 @@ pub(crate) struct Ingress {
 
 impl Ingress {
     pub(crate) fn create(layout: &Layout) -> Result<(), LabError> {
-        let route = || Route {
-            cluster: PRIMARY.to_owned(),
-            epoch: FIRST_EPOCH,
-            switched_at: None,
-        };
+        let route = || Route { cluster: PRIMARY.to_owned(), epoch: FIRST_EPOCH, switched_at: None };
         let routes = ROUTES.map(|name| (name.to_owned(), route())).into();
-        write_json(
-            &layout.ingress(),
-            &IngressState {
-                routes,
-                gate: Gate::default(),
-            },
-            false,
-        )
+        write_json(&layout.ingress(), &IngressState { routes, gate: Gate::default() }, false)
     }
 
     pub(crate) fn open(layout: &Layout, sync: bool) -> Result<Self, LabError> {
@@ -75,10 +64,7 @@ impl Ingress {
 
     /// Whether any route leads elsewhere than to `cluster`.
     pub(crate) fn left(&self, cluster: &str) -> bool {
-        self.hold()
-            .routes
-            .values()
-            .any(|route| route.cluster != cluster)
+        self.hold().routes.values().any(|route| route.cluster != cluster)
     }
 
     fn route(&self, name: &str) -> Option<Route> {
@@ -106,9 +92,7 @@ impl Service for IngressAdminPort {
         Some(match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/admin/ingress") => self.list(),
             ("GET", "/admin/observe-ingress") => self.observe(request),
-            ("POST", "/admin/switch-ingress") => {
-                self.switch(request).unwrap_or_else(|error| error.reply())
-            }
+            ("POST", "/admin/switch-ingress") => self.switch(request).unwrap_or_else(|error| error.reply()),
             _ => Reply::no_route(request),
         })
     }
@@ -142,17 +126,13 @@ impl IngressAdminPort {
 
     fn serving(&self, route: &Route) -> Result<usize, String> {
         let world = &self.world;
-        let cluster = world
-            .cluster_by_id(&route.cluster)
-            .ok_or("the cluster is unknown")?;
+        let cluster = world.cluster_by_id(&route.cluster).ok_or("the cluster is unknown")?;
         let live = |node| world.node_is_up(cluster, node);
         let mut answered_by = 0;
         for number in (0..world.clusters[cluster].group_count()).rev() {
             let group = world.clusters[cluster].group(number);
             let leader = group.leader().filter(|leader| live(*leader));
-            let leader = leader.ok_or_else(|| {
-                format!("{} has no live leader of {}", route.cluster, group.group_id)
-            })?;
+            let leader = leader.ok_or_else(|| format!("{} has no live leader of {}", route.cluster, group.group_id))?;
             let refused = group.check_append(leader, route.epoch, &live).err();
             if let Some(refusal) = refused {
                 return Err(format!(
@@ -188,10 +168,7 @@ impl IngressAdminPort {
     }
 
     fn carry_out(&self, state: &mut IngressState, request: &Request) -> Result<Reply, LabError> {
-        let Switch {
-            route: name,
-            cluster,
-        } = match body(request) {
+        let Switch { route: name, cluster } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(reply),
         };
@@ -201,10 +178,7 @@ impl IngressAdminPort {
         let Some(target) = self.world.cluster_by_id(&cluster) else {
             return Ok(Reply::error(404, "unknown cluster"));
         };
-        if !self
-            .world
-            .is_up(&self.world.clusters[target].control_plane_part())
-        {
+        if !self.world.is_up(&self.world.clusters[target].control_plane_part()) {
             return Ok(Reply::error(503, "ClusterUnreachable"));
         }
         let epoch = self.world.clusters[target].control_plane.epoch();
@@ -216,11 +190,7 @@ impl IngressAdminPort {
                 cluster: cluster.clone(),
                 epoch,
             })?;
-            *route = Route {
-                cluster: cluster.clone(),
-                epoch,
-                switched_at: Some(at),
-            };
+            *route = Route { cluster: cluster.clone(), epoch, switched_at: Some(at) };
         }
         Ok(Reply::ok(
             json!({ "route": name, "cluster": cluster, "epoch": epoch, "accepted": true, "message": "switch scheduled" }),
@@ -258,11 +228,7 @@ impl Service for IngressDataPort {
 
 impl IngressDataPort {
     fn append(&self, request: &Request) -> Result<Reply, LabError> {
-        let Append {
-            route,
-            group_id,
-            payload,
-        } = match body(request) {
+        let Append { route, group_id, payload } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(reply),
         };
@@ -282,29 +248,18 @@ impl IngressDataPort {
     fn upstream(&self, route: &Route, group: usize) -> Option<(usize, usize)> {
         let cluster = self.world.cluster_by_id(&route.cluster)?;
         let leader = self.world.clusters[cluster].group(group).leader();
-        let nodes = leader
-            .into_iter()
-            .chain(0..self.world.clusters[cluster].nodes.len());
-        let node = nodes
-            .into_iter()
-            .find(|node| self.world.node_is_up(cluster, *node))?;
+        let nodes = leader.into_iter().chain(0..self.world.clusters[cluster].nodes.len());
+        let node = nodes.into_iter().find(|node| self.world.node_is_up(cluster, *node))?;
         Some((cluster, node))
     }
 
     fn entry(&self, request: &Request) -> Result<Reply, LabError> {
-        let route = request
-            .query
-            .get("route")
-            .and_then(|name| self.world.ingress.route(name));
+        let route = request.query.get("route").and_then(|name| self.world.ingress.route(name));
         let Some(route) = route else {
             return Ok(Reply::error(404, "unknown route"));
         };
-        let group = request
-            .path
-            .trim_start_matches("/entries/")
-            .split('/')
-            .next()
-            .and_then(|id| self.world.group_number(id));
+        let group =
+            request.path.trim_start_matches("/entries/").split('/').next().and_then(|id| self.world.group_number(id));
         let Some(group) = group else {
             return Ok(Reply::error(404, "no such entry"));
         };
@@ -317,9 +272,7 @@ impl IngressDataPort {
     fn whoami(&self, request: &Request) -> Reply {
         let name = request.query.get("route").cloned().unwrap_or_default();
         match self.world.ingress.route(&name) {
-            Some(route) => {
-                Reply::ok(json!({ "route": name, "cluster": route.cluster, "epoch": route.epoch }))
-            }
+            Some(route) => Reply::ok(json!({ "route": name, "cluster": route.cluster, "epoch": route.epoch })),
             None => Reply::error(404, "unknown route"),
         }
     }

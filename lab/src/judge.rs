@@ -63,11 +63,7 @@ pub fn judge(dir: &Path) -> Result<Verdict, LabError> {
     let ready_ratio = case.check_readiness()?;
     case.check_unfenced()?;
     let outage = case.check_outage();
-    let verdict = if case.problems.is_empty() {
-        Word::Ok
-    } else {
-        Word::Bad
-    };
+    let verdict = if case.problems.is_empty() { Word::Ok } else { Word::Bad };
     Ok(Verdict {
         verdict,
         lost_entries: lost,
@@ -97,18 +93,8 @@ impl Case {
         let ingress = read_json(&layout.ingress())?;
         let config = read_json(&layout.config())?;
         let course = read_json_if_any(&layout.scenario())?.unwrap_or_default();
-        let evidence = Evidence {
-            layout,
-            config,
-            course,
-        };
-        Ok(Self {
-            evidence,
-            writer,
-            world,
-            ingress,
-            problems: Vec::new(),
-        })
+        let evidence = Evidence { layout, config, course };
+        Ok(Self { evidence, writer, world, ingress, problems: Vec::new() })
     }
 
     /// The cluster that serves, and its epoch: whoever advanced last.
@@ -136,11 +122,7 @@ impl Case {
                 self.problems.push(problem);
             }
         }
-        self.ingress
-            .routes
-            .iter()
-            .map(|(name, route)| (name.clone(), route.cluster.clone()))
-            .collect()
+        self.ingress.routes.iter().map(|(name, route)| (name.clone(), route.cluster.clone())).collect()
     }
 
     /// Where clients read: where the routes lead; where they disagree, where they should.
@@ -171,9 +153,8 @@ impl Case {
             }
             if !lost.is_empty() {
                 let (count, ranges) = (lost.len(), ranges_text(&mut lost));
-                self.problems.push(format!(
-                    "{group}: {count} acknowledged entries can't be read from {cluster}: {ranges}"
-                ));
+                self.problems
+                    .push(format!("{group}: {count} acknowledged entries can't be read from {cluster}: {ranges}"));
             }
         }
         Ok(lost_count)
@@ -189,29 +170,18 @@ impl Case {
     /// Whether losing an entry acknowledged at `at` is within the objective.
     fn is_within_rpo(&self, at: i64, struck_at: Option<i64>) -> bool {
         let rpo_ms = i64::try_from(self.evidence.config.rpo_ms).unwrap_or(i64::MAX);
-        rpo_ms > 0
-            && struck_at.is_some_and(|struck| at <= struck && struck.saturating_sub(at) <= rpo_ms)
+        rpo_ms > 0 && struck_at.is_some_and(|struck| at <= struck && struck.saturating_sub(at) <= rpo_ms)
     }
 
     /// Index, hash and time of each acknowledged entry of a group.
     fn acknowledged(&self, wanted: &str) -> Vec<(u64, String, i64)> {
         let mut entries = Vec::new();
         for fact in &self.writer {
-            if let ClientFact::Acknowledged {
-                at,
-                group,
-                from,
-                hashes,
-                ..
-            } = fact
+            if let ClientFact::Acknowledged { at, group, from, hashes, .. } = fact
                 && group == wanted
             {
                 let at = ms_of(at);
-                entries.extend(
-                    (*from..)
-                        .zip(hashes)
-                        .map(|(index, hash)| (index, hash.clone(), at)),
-                );
+                entries.extend((*from..).zip(hashes).map(|(index, hash)| (index, hash.clone(), at)));
             }
         }
         entries
@@ -227,43 +197,30 @@ impl Case {
             match fact {
                 Fact::EpochAdvanced { cluster, epoch, .. } => {
                     if *epoch <= highest {
-                        problems.push(format!(
-                            "{cluster} went to epoch {epoch} after epoch {highest}"
-                        ));
+                        problems.push(format!("{cluster} went to epoch {epoch} after epoch {highest}"));
                     }
                     highest = highest.max(*epoch);
                 }
-                Fact::Fenced {
-                    group, fence_epoch, ..
-                } => {
+                Fact::Fenced { group, fence_epoch, .. } => {
                     let fence = fences.entry(group).or_default();
                     *fence = (*fence).max(*fence_epoch);
                 }
                 Fact::Unfenced { group, .. } => {
                     fences.remove(group.as_str());
                 }
-                Fact::Accepted {
-                    cluster,
-                    node,
-                    group,
-                    epoch,
-                    hashes,
-                    ..
-                } => {
+                Fact::Accepted { cluster, node, group, epoch, hashes, .. } => {
                     let fence = fences.get(group.as_str()).copied().unwrap_or_default();
                     if *epoch < highest.max(fence) {
-                        *stale.entry((cluster, node, group, *epoch)).or_default() +=
-                            hashes.len() as u64;
+                        *stale.entry((cluster, node, group, *epoch)).or_default() += hashes.len() as u64;
                     }
                 }
-                Fact::Membership { .. }
-                | Fact::Restored { .. }
-                | Fact::Switched { .. }
-                | Fact::Phase { .. } => {}
+                Fact::Membership { .. } | Fact::Restored { .. } | Fact::Switched { .. } | Fact::Phase { .. } => {}
             }
         }
         for ((cluster, node, group, epoch), count) in &stale {
-            problems.push(format!("{cluster}/{node} accepted {count} appends to {group} under epoch {epoch}, which was fenced off"));
+            problems.push(format!(
+                "{cluster}/{node} accepted {count} appends to {group} under epoch {epoch}, which was fenced off"
+            ));
         }
         let total = stale.values().sum();
         self.problems.extend(problems);
@@ -276,14 +233,7 @@ impl Case {
         let mut first: BTreeMap<(&str, u64), (&str, i64)> = BTreeMap::new();
         let mut rewritten: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
         for fact in &self.world {
-            let Fact::Accepted {
-                at,
-                group,
-                from,
-                hashes,
-                ..
-            } = fact
-            else {
+            let Fact::Accepted { at, group, from, hashes, .. } = fact else {
                 continue;
             };
             let at = ms_of(at);
@@ -307,27 +257,12 @@ impl Case {
 
     fn check_membership(&mut self) {
         for fact in &self.world {
-            let Fact::Membership {
-                cluster,
-                old,
-                new,
-                live,
-                ..
-            } = fact
-            else {
+            let Fact::Membership { cluster, old, new, live, .. } = fact else {
                 continue;
             };
-            if !change_is_safe(
-                &Joint {
-                    old: old.clone(),
-                    new: new.clone(),
-                },
-                live,
-            ) {
+            if !change_is_safe(&Joint { old: old.clone(), new: new.clone() }, live) {
                 let (old, new) = (old.join(", "), new.join(", "));
-                self.problems.push(format!(
-                    "{cluster} went from voters [{old}] to [{new}] without the quorum for it"
-                ));
+                self.problems.push(format!("{cluster} went from voters [{old}] to [{new}] without the quorum for it"));
             }
         }
     }
@@ -356,22 +291,18 @@ impl Case {
     /// Old replicas that are back and would take appends under an epoch that was left behind.
     fn check_unfenced(&mut self) -> Result<(), LabError> {
         let (serving, epoch) = self.serving();
-        for cluster in [PRIMARY, DR]
-            .into_iter()
-            .filter(|cluster| *cluster != serving)
-        {
+        for cluster in [PRIMARY, DR].into_iter().filter(|cluster| *cluster != serving) {
             for number in 0..self.evidence.config.groups {
                 let Some(leader) = self.evidence.leader(cluster, number)? else {
                     continue;
                 };
                 let standing = self.evidence.standing(cluster, &leader, number)?;
-                if standing.epoch < epoch
-                    && standing
-                        .fence_epoch
-                        .is_none_or(|fence| fence <= standing.epoch)
-                {
+                if standing.epoch < epoch && standing.fence_epoch.is_none_or(|fence| fence <= standing.epoch) {
                     let group = group_id(number);
-                    self.problems.push(format!("{cluster}/{leader} is not fenced and takes appends to {group} under epoch {}", standing.epoch));
+                    self.problems.push(format!(
+                        "{cluster}/{leader} is not fenced and takes appends to {group} under epoch {}",
+                        standing.epoch
+                    ));
                 }
             }
         }
@@ -386,26 +317,13 @@ impl Case {
         let mut longest: Option<i64> = None;
         for fact in &self.writer {
             match fact {
-                ClientFact::Failing {
-                    at,
-                    route,
-                    group,
-                    reason,
-                } => {
+                ClientFact::Failing { at, route, group, reason } => {
                     // The outage began with the first failure; the last one says why it goes on.
-                    let since = failing
-                        .get(&(route.as_str(), group.as_str()))
-                        .map_or_else(|| ms_of(at), |(since, _)| *since);
+                    let since =
+                        failing.get(&(route.as_str(), group.as_str())).map_or_else(|| ms_of(at), |(since, _)| *since);
                     failing.insert((route, group), (since, reason));
                 }
-                ClientFact::Acknowledged {
-                    at,
-                    route,
-                    group,
-                    cluster,
-                    epoch: under,
-                    ..
-                } => {
+                ClientFact::Acknowledged { at, route, group, cluster, epoch: under, .. } => {
                     if let Some((since, _)) = failing.remove(&(route.as_str(), group.as_str())) {
                         let lasted = ms_of(at).saturating_sub(since);
                         longest = Some(longest.map_or(lasted, |known| known.max(lasted)));
@@ -417,23 +335,14 @@ impl Case {
                 ClientFact::ZombieAccepted { .. } | ClientFact::ZombieRejected { .. } => {}
             }
         }
-        let moved = self
-            .world
-            .iter()
-            .filter(|fact| matches!(fact, Fact::EpochAdvanced { .. }))
-            .count()
-            > 1;
+        let moved = self.world.iter().filter(|fact| matches!(fact, Fact::EpochAdvanced { .. })).count() > 1;
         let mut problems = Vec::new();
         for route in ROUTES {
             for group in self.evidence.config.group_ids() {
                 if let Some((_, reason)) = failing.get(&(route, group.as_str())) {
-                    problems.push(format!(
-                        "appends to {group} over `{route}` still fail: {reason}"
-                    ));
+                    problems.push(format!("appends to {group} over `{route}` still fail: {reason}"));
                 } else if moved && !answered.contains(&(route, group.as_str())) {
-                    problems.push(format!(
-                        "nothing was acknowledged for {group} over `{route}` under epoch {epoch}"
-                    ));
+                    problems.push(format!("nothing was acknowledged for {group} over `{route}` under epoch {epoch}"));
                 }
             }
         }
@@ -456,19 +365,9 @@ fn ranges_text(indexes: &mut Vec<u64>) -> String {
     }
     let more = ranges.len().saturating_sub(RANGES_SHOWN_MAX);
     let shown = ranges.iter().take(RANGES_SHOWN_MAX);
-    let shown = shown.map(|(from, to)| {
-        if from == to {
-            from.to_string()
-        } else {
-            format!("{from}-{to}")
-        }
-    });
+    let shown = shown.map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") });
     let text = shown.collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        format!("{text} and {more} more ranges")
-    } else {
-        text
-    }
+    if more > 0 { format!("{text} and {more} more ranges") } else { text }
 }
 
 #[cfg(test)]

@@ -10,9 +10,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-        }
+        Self { root: root.to_owned() }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -68,9 +66,7 @@ impl Layout {
     }
 
     pub(crate) fn control_plane(&self, cluster: &str) -> PathBuf {
-        self.root
-            .join("control-planes")
-            .join(format!("{cluster}.json"))
+        self.root.join("control-planes").join(format!("{cluster}.json"))
     }
 
     pub(crate) fn node(&self, cluster: &str, node: &str) -> PathBuf {

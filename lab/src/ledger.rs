@@ -16,56 +16,19 @@ use crate::disk::{Lines, read_lines};
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Fact {
     /// Replicas of a cluster took entries from a client, beginning at index `from`.
-    Accepted {
-        at: String,
-        cluster: String,
-        node: String,
-        group: String,
-        epoch: u64,
-        from: u64,
-        hashes: Vec<String>,
-    },
+    Accepted { at: String, cluster: String, node: String, group: String, epoch: u64, from: u64, hashes: Vec<String> },
     /// A control plane fenced a group; all replicas that could be reached know.
-    Fenced {
-        at: String,
-        by: String,
-        group: String,
-        fence_epoch: u64,
-    },
+    Fenced { at: String, by: String, group: String, fence_epoch: u64 },
     /// A control plane lifted a group's fence.
-    Unfenced {
-        at: String,
-        by: String,
-        group: String,
-    },
+    Unfenced { at: String, by: String, group: String },
     /// A control plane serves under a new epoch.
-    EpochAdvanced {
-        at: String,
-        cluster: String,
-        epoch: u64,
-    },
+    EpochAdvanced { at: String, cluster: String, epoch: u64 },
     /// A control plane went from one set of voters to another.
-    Membership {
-        at: String,
-        cluster: String,
-        old: Vec<String>,
-        new: Vec<String>,
-        live: Vec<String>,
-    },
+    Membership { at: String, cluster: String, old: Vec<String>, new: Vec<String>, live: Vec<String> },
     /// A control plane took its state from a snapshot.
-    Restored {
-        at: String,
-        cluster: String,
-        manifest_id: String,
-        epoch: u64,
-    },
+    Restored { at: String, cluster: String, manifest_id: String, epoch: u64 },
     /// A route sends clients to a cluster under an epoch.
-    Switched {
-        at: String,
-        route: String,
-        cluster: String,
-        epoch: u64,
-    },
+    Switched { at: String, route: String, cluster: String, epoch: u64 },
     /// The scenario went on to its next phase.
     Phase { at: String, phase: String },
 }
@@ -100,29 +63,11 @@ pub(crate) enum ClientFact {
         hashes: Vec<String>,
     },
     /// Appends to a group over a route begin to fail.
-    Failing {
-        at: String,
-        route: String,
-        group: String,
-        reason: String,
-    },
+    Failing { at: String, route: String, group: String, reason: String },
     /// A node accepted the zombie's append.
-    ZombieAccepted {
-        at: String,
-        cluster: String,
-        node: String,
-        group: String,
-        epoch: u64,
-        index: u64,
-        hash: String,
-    },
+    ZombieAccepted { at: String, cluster: String, node: String, group: String, epoch: u64, index: u64, hash: String },
     /// A node refused the zombie in a way it had not before.
-    ZombieRejected {
-        at: String,
-        cluster: String,
-        node: String,
-        reason: String,
-    },
+    ZombieRejected { at: String, cluster: String, node: String, reason: String },
 }
 
 /// The world's ledger, open for writing.
@@ -133,16 +78,11 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn open(path: &Path, sync: bool) -> Result<Self, LabError> {
-        Ok(Self {
-            lines: Mutex::new(Lines::open(path, sync)?),
-        })
+        Ok(Self { lines: Mutex::new(Lines::open(path, sync)?) })
     }
 
     pub(crate) fn record(&self, fact: &Fact) -> Result<(), LabError> {
-        self.lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .append(std::slice::from_ref(fact))
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).append(std::slice::from_ref(fact))
     }
 
     pub(crate) fn read(path: &Path) -> Result<Vec<Fact>, LabError> {
@@ -168,8 +108,7 @@ pub(crate) fn text_of(ms: i64) -> String {
 
 /// Milliseconds since 1970 of a time in a file; 0 if it is none.
 pub(crate) fn ms_of(text: &str) -> i64 {
-    text.parse::<jiff::Timestamp>()
-        .map_or(0, |at| at.as_millisecond())
+    text.parse::<jiff::Timestamp>().map_or(0, |at| at.as_millisecond())
 }
 
 #[cfg(test)]

@@ -51,8 +51,7 @@ mod tls;
 mod world;
 
 pub use config::{
-    DR, FIRST_EPOCH, Fault, FaultKind, LabConfig, OPERATOR, PRIMARY, ROUTES, Scenario,
-    UnknownFault, When,
+    DR, FIRST_EPOCH, Fault, FaultKind, LabConfig, OPERATOR, PRIMARY, ROUTES, Scenario, UnknownFault, When,
 };
 pub use create::create;
 pub use judge::{Verdict, Word, judge};
@@ -145,10 +144,7 @@ pub enum LabError {
 
 impl LabError {
     fn file(path: &Path, source: io::Error) -> Self {
-        Self::File {
-            path: path.to_owned(),
-            source,
-        }
+        Self::File { path: path.to_owned(), source }
     }
 
     /// What a port says when the lab's own files fail it.

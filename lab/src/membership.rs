@@ -58,15 +58,8 @@ mod tests {
     }
 
     fn check(old: &str, new: &str, live: &str, safe: bool) {
-        let joint = Joint {
-            old: names(old),
-            new: names(new),
-        };
-        assert_eq!(
-            change_is_safe(&joint, &names(live)),
-            safe,
-            "{old} -> {new} with {live}"
-        );
+        let joint = Joint { old: names(old), new: names(new) };
+        assert_eq!(change_is_safe(&joint, &names(live)), safe, "{old} -> {new} with {live}");
     }
 
     #[test]

@@ -44,12 +44,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn open(
-        layout: &Layout,
-        cluster: &str,
-        node: &str,
-        sync: bool,
-    ) -> Result<Self, LabError> {
+    pub(crate) fn open(layout: &Layout, cluster: &str, node: &str, sync: bool) -> Result<Self, LabError> {
         let dir = layout.node(cluster, node);
         make_dir(&dir)?;
         let path = dir.join("admin.json");
@@ -83,8 +78,7 @@ impl Service for NodePort {
             "POST" => self.post(request),
             _ => Ok(Reply::no_route(request)),
         };
-        self.is_up()
-            .then(|| reply.unwrap_or_else(|error| error.reply()))
+        self.is_up().then(|| reply.unwrap_or_else(|error| error.reply()))
     }
 }
 
@@ -123,20 +117,11 @@ impl NodePort {
             "/admin/snapshots" => self.snapshots(request),
             "/admin/throttle" => Ok(self.throttle_state(request)),
             "/readyz" => Ok(readiness::readyz(&self.world, self.cluster, self.node)),
-            path => Ok(
-                match (
-                    path.strip_prefix("/readyz/why/"),
-                    path.strip_prefix("/why/not-leader/"),
-                ) {
-                    (Some(partition), _) => {
-                        readiness::why(&self.world, self.cluster, self.node, partition)
-                    }
-                    (_, Some(partition)) => {
-                        readiness::why_not_leader(&self.world, self.cluster, self.node, partition)
-                    }
-                    (None, None) => Reply::no_route(request),
-                },
-            ),
+            path => Ok(match (path.strip_prefix("/readyz/why/"), path.strip_prefix("/why/not-leader/")) {
+                (Some(partition), _) => readiness::why(&self.world, self.cluster, self.node, partition),
+                (_, Some(partition)) => readiness::why_not_leader(&self.world, self.cluster, self.node, partition),
+                (None, None) => Reply::no_route(request),
+            }),
         }
     }
 
@@ -152,11 +137,7 @@ impl NodePort {
         let mut state = node.hold();
         // Clustor's throttle takes no key.
         let keyless = request.path == "/admin/snapshot-throttle";
-        let admitted = if keyless {
-            state.gate.admit_without_key(request)
-        } else {
-            state.gate.admit(request)
-        };
+        let admitted = if keyless { state.gate.admit_without_key(request) } else { state.gate.admit(request) };
         let reply = match admitted {
             Err(reply) => reply,
             Ok(admitted) => {
@@ -170,12 +151,7 @@ impl NodePort {
     }
 
     fn wal_status(&self, request: &Request) -> Result<Reply, LabError> {
-        let number = |name: &str| {
-            request
-                .query
-                .get(name)
-                .and_then(|text| text.parse::<u64>().ok())
-        };
+        let number = |name: &str| request.query.get(name).and_then(|text| text.parse::<u64>().ok());
         let Some(id) = request.query.get("group_id") else {
             return Ok(Reply::error(400, "missing `group_id` query parameter"));
         };
@@ -210,11 +186,7 @@ impl NodePort {
     }
 
     fn snapshots(&self, request: &Request) -> Result<Reply, LabError> {
-        let Some(number) = request
-            .query
-            .get("partition_id")
-            .and_then(|id| self.world.group_number(id))
-        else {
+        let Some(number) = request.query.get("partition_id").and_then(|id| self.world.group_number(id)) else {
             return Ok(Reply::error(404, "partition not registered"));
         };
         let group = self.world.clusters[self.cluster].group(number);
@@ -229,11 +201,7 @@ impl NodePort {
     }
 
     fn apply(&self, _: &mut NodeState, request: &Request) -> Outcome {
-        let Apply {
-            group_id,
-            object,
-            sha256,
-        } = match body(request) {
+        let Apply { group_id, object, sha256 } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(Err(reply)),
         };
@@ -245,11 +213,7 @@ impl NodePort {
         };
         let found = Sha256Digest::of(&bytes);
         if sha256.is_some_and(|asked| Sha256Digest::parse(&asked) != Some(found)) {
-            return Ok(Err(Reply::error_with(
-                422,
-                "DigestMismatch",
-                json!({ "sha256": found.prefixed() }),
-            )));
+            return Ok(Err(Reply::error_with(422, "DigestMismatch", json!({ "sha256": found.prefixed() }))));
         }
         let mut group = self.world.clusters[self.cluster].group(number);
         if group.replica(self.node).standing().role != Role::Standby {
@@ -263,29 +227,19 @@ impl NodePort {
                     json!({ "group_id": group_id, "accepted": true, "applied": applied, "last_index": last_index }),
                 )))
             }
-            Err(Unfit::Damaged { offset }) => {
-                refused(422, "DamagedFrame", json!({ "offset": offset }))
-            }
-            Err(Unfit::Conflict { index }) => {
-                refused(409, "IndexConflict", json!({ "index": index }))
-            }
+            Err(Unfit::Damaged { offset }) => refused(422, "DamagedFrame", json!({ "offset": offset })),
+            Err(Unfit::Conflict { index }) => refused(409, "IndexConflict", json!({ "index": index })),
             Err(Unfit::Gap { expected }) => refused(409, "LogGap", json!({ "expected": expected })),
         }
     }
 
     fn trigger(&self, _: &mut NodeState, request: &Request) -> Outcome {
-        let Trigger {
-            partition_id,
-            reason,
-        } = match body(request) {
+        let Trigger { partition_id, reason } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(Err(reply)),
         };
         if reason.trim().is_empty() {
-            return Ok(Err(Reply::error(
-                400,
-                "reason is required for snapshot trigger",
-            )));
+            return Ok(Err(Reply::error(400, "reason is required for snapshot trigger")));
         }
         let Some(number) = self.world.group_number(&partition_id) else {
             return Ok(Err(Reply::error(404, "partition not registered")));
@@ -294,27 +248,19 @@ impl NodePort {
         let dir = snapshots::dir(&self.world, self.cluster, self.node, &group.partition_id);
         snapshots::take(&dir, group.replica(self.node))?;
         let message = format!("snapshot trigger accepted: {reason}");
-        Ok(Ok(Reply::ok(
-            json!({ "partition_id": partition_id, "accepted": true, "message": message }),
-        )))
+        Ok(Ok(Reply::ok(json!({ "partition_id": partition_id, "accepted": true, "message": message }))))
     }
 
     /// Like the real one, says yes; who leads is the control plane's affair, so nothing comes of it
     /// unless that names the same replica.
     fn transfer(&self, _: &mut NodeState, request: &Request) -> Outcome {
-        let Transfer {
-            partition_id,
-            target_replica_id,
-        } = match body(request) {
+        let Transfer { partition_id, target_replica_id } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(Err(reply)),
         };
         let nodes = self.world.clusters[self.cluster].nodes.len();
-        let target = target_replica_id
-            .as_ref()
-            .map(|target| (0..nodes).find(|node| node_name(*node) == *target));
-        let (Some(number), None | Some(Some(_))) = (self.world.group_number(&partition_id), target)
-        else {
+        let target = target_replica_id.as_ref().map(|target| (0..nodes).find(|node| node_name(*node) == *target));
+        let (Some(number), None | Some(Some(_))) = (self.world.group_number(&partition_id), target) else {
             return Ok(Err(Reply::error(404, "partition not registered")));
         };
         if let Some(Some(target)) = target
@@ -322,13 +268,11 @@ impl NodePort {
         {
             let mut group = self.world.clusters[self.cluster].group(number);
             let epoch = group.replica(self.node).standing().epoch;
-            let caught_up = group.leader().is_none_or(|leader| {
-                group.replica(leader).last_index() <= group.replica(target).last_index()
-            });
+            let caught_up = group
+                .leader()
+                .is_none_or(|leader| group.replica(leader).last_index() <= group.replica(target).last_index());
             if caught_up {
-                group.lead(epoch, Some(target), &|node| {
-                    self.world.node_is_up(self.cluster, node)
-                })?;
+                group.lead(epoch, Some(target), &|node| self.world.node_is_up(self.cluster, node))?;
             }
         }
         let mut reply = json!({ "partition_id": partition_id });
@@ -341,17 +285,12 @@ impl NodePort {
     }
 
     fn throttle(&self, state: &mut NodeState, request: &Request) -> Outcome {
-        let Throttle {
-            partition_id,
-            enable,
-        } = match body(request) {
+        let Throttle { partition_id, enable } = match body(request) {
             Ok(body) => body,
             Err(reply) => return Ok(Err(reply)),
         };
         state.throttled.insert(partition_id.clone(), !enable);
-        Ok(Ok(Reply::ok(
-            json!({ "partition_id": partition_id, "throttle_state": envelope(!enable) }),
-        )))
+        Ok(Ok(Reply::ok(json!({ "partition_id": partition_id, "throttle_state": envelope(!enable) }))))
     }
 
     fn throttle_state(&self, request: &Request) -> Reply {
@@ -362,17 +301,9 @@ impl NodePort {
             return Reply::error(404, "partition not registered");
         };
         let cluster = &self.world.clusters[self.cluster];
-        let throttled = cluster.nodes[self.node]
-            .hold()
-            .throttled
-            .get(partition)
-            .copied()
-            .unwrap_or_default();
-        let trace = request
-            .query
-            .get("decision_trace_id")
-            .cloned()
-            .unwrap_or_else(|| format!("lab-{}-{number}", self.node));
+        let throttled = cluster.nodes[self.node].hold().throttled.get(partition).copied().unwrap_or_default();
+        let trace =
+            request.query.get("decision_trace_id").cloned().unwrap_or_else(|| format!("lab-{}-{number}", self.node));
         Reply::ok(json!({
             "partition_id": partition,
             "envelope": envelope(throttled),

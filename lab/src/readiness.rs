@@ -17,30 +17,16 @@ struct Ready {
 
 impl Ready {
     /// A replica is warm once its cluster has a leader for the group; it is ready as far as its log reaches.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a ratio of log lengths is shown, not computed with"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a ratio of log lengths is shown, not computed with")]
     fn of(group: &Group, node: usize) -> Self {
         let replica = group.replica(node);
         let Some(leader) = group.leader().map(|leader| group.replica(leader)) else {
-            return Self {
-                warmup: 0.0,
-                partition: 0.0,
-            };
+            return Self { warmup: 0.0, partition: 0.0 };
         };
-        let serves = replica.standing().role != Role::Standby
-            && replica.standing().epoch == leader.standing().epoch;
+        let serves = replica.standing().role != Role::Standby && replica.standing().epoch == leader.standing().epoch;
         let all = leader.last_index().max(1) as f64;
-        let share = if leader.last_index() == 0 {
-            1.0
-        } else {
-            (replica.last_index() as f64 / all).min(1.0)
-        };
-        Self {
-            warmup: if serves { 1.0 } else { 0.0 },
-            partition: share,
-        }
+        let share = if leader.last_index() == 0 { 1.0 } else { (replica.last_index() as f64 / all).min(1.0) };
+        Self { warmup: if serves { 1.0 } else { 0.0 }, partition: share }
     }
 
     fn is_ready(&self) -> bool {

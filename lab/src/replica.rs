@@ -85,12 +85,7 @@ pub(crate) struct Replica {
 
 impl Replica {
     /// Makes the files of a replica, given its history.
-    pub(crate) fn create(
-        dir: &Path,
-        wal: &[u8],
-        raft: &RaftState,
-        standing: &Standing,
-    ) -> Result<(), LabError> {
+    pub(crate) fn create(dir: &Path, wal: &[u8], raft: &RaftState, standing: &Standing) -> Result<(), LabError> {
         make_dir(dir)?;
         fs::write(dir.join("wal.bin"), wal).map_err(|source| LabError::file(dir, source))?;
         write_json(&dir.join("raft_state.json"), raft, false)?;
@@ -157,10 +152,7 @@ impl Replica {
         self.marks.clear();
         let mut frames = frame::Frames::new(&content);
         for found in frames.by_ref().map_while(Result::ok) {
-            self.note(
-                &frame::Header::read(&content[found.offset..])
-                    .expect("a frame begins with its header"),
-            );
+            self.note(&frame::Header::read(&content[found.offset..]).expect("a frame begins with its header"));
         }
         if frame::resync(&content, frames.offset()).is_none() {
             self.cut_at(self.bytes)?;
@@ -170,10 +162,7 @@ impl Replica {
 
     fn cut_at(&self, end: u64) -> Result<(), LabError> {
         let path = self.wal_path();
-        let cut = OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.set_len(end));
+        let cut = OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(end));
         cut.map_err(|source| LabError::file(&path, source))
     }
 
@@ -181,11 +170,7 @@ impl Replica {
         if self.last_index == 0 {
             self.first_index = header.index;
         }
-        if header
-            .index
-            .saturating_sub(self.first_index)
-            .is_multiple_of(STRIDE)
-        {
+        if header.index.saturating_sub(self.first_index).is_multiple_of(STRIDE) {
             self.marks.push(self.bytes);
         }
         self.bytes += header.frame_len();
@@ -243,10 +228,7 @@ impl Replica {
         let mut rest = bytes;
         while let Some(header) = frame::Header::read(rest) {
             self.note(&header);
-            rest = usize::try_from(header.frame_len())
-                .ok()
-                .and_then(|len| rest.get(len..))
-                .unwrap_or_default();
+            rest = usize::try_from(header.frame_len()).ok().and_then(|len| rest.get(len..)).unwrap_or_default();
         }
         Ok(())
     }
@@ -256,32 +238,15 @@ impl Replica {
         if index <= self.raft.commit_index {
             return Ok(());
         }
-        let record = Record {
-            term: self.last_term,
-            index,
-            segment: 1,
-            io_mode: IoMode::Strict,
-            timestamp_ms: at_ms,
-        };
-        disk::append(
-            &self.dir.join("durability.log"),
-            record.to_line().as_bytes(),
-            false,
-        )?;
-        let raft = RaftState {
-            commit_index: index,
-            ..self.raft.clone()
-        };
+        let record = Record { term: self.last_term, index, segment: 1, io_mode: IoMode::Strict, timestamp_ms: at_ms };
+        disk::append(&self.dir.join("durability.log"), record.to_line().as_bytes(), false)?;
+        let raft = RaftState { commit_index: index, ..self.raft.clone() };
         self.set_raft(raft)
     }
 
     /// Cuts the log behind `index`, as Raft does to what was never committed.
     pub(crate) fn cut_after(&mut self, index: u64) -> Result<(), LabError> {
-        let end = if index < self.first_index {
-            0
-        } else {
-            self.offset_after(index)?
-        };
+        let end = if index < self.first_index { 0 } else { self.offset_after(index)? };
         self.cut_at(end)?;
         *self = Self::open(&self.dir, self.sync)?;
         Ok(())
@@ -297,15 +262,11 @@ impl Replica {
     /// Offset of an entry the log has.
     fn offset_of(&self, index: u64) -> Result<u64, LabError> {
         let steps = index - self.first_index;
-        let mark = usize::try_from(steps / STRIDE)
-            .ok()
-            .and_then(|mark| self.marks.get(mark));
+        let mark = usize::try_from(steps / STRIDE).ok().and_then(|mark| self.marks.get(mark));
         let mut offset = *mark.expect("every stride up to the last entry has its mark");
         for _ in 0..steps % STRIDE {
             let header = self.read(offset, frame::HEADER_LEN)?;
-            offset += frame::Header::read(&header)
-                .expect("a whole header was read")
-                .frame_len();
+            offset += frame::Header::read(&header).expect("a whole header was read").frame_len();
         }
         Ok(offset)
     }
@@ -335,22 +296,16 @@ impl Replica {
         let mut applied = 0;
         for found in frame::Frames::new(shipment) {
             let Ok(found) = found else {
-                return Ok(Err(Unfit::Damaged {
-                    offset: found.expect_err("it is no frame").offset,
-                }));
+                return Ok(Err(Unfit::Damaged { offset: found.expect_err("it is no frame").offset }));
             };
             let index = found.frame.index;
             if expected.is_some_and(|expected| expected != index) {
-                return Ok(Err(Unfit::Gap {
-                    expected: expected.unwrap_or_default(),
-                }));
+                return Ok(Err(Unfit::Gap { expected: expected.unwrap_or_default() }));
             }
             expected = Some(index + 1);
             if index > self.last_index {
                 if index != self.last_index + 1 + applied {
-                    return Ok(Err(Unfit::Gap {
-                        expected: self.last_index + 1,
-                    }));
+                    return Ok(Err(Unfit::Gap { expected: self.last_index + 1 }));
                 }
                 fresh.get_or_insert(found.offset);
                 applied += 1;
@@ -371,9 +326,7 @@ impl Replica {
 /// Payload hash of each entry in raw frames, as ledgers hold it.
 pub(crate) fn payload_hashes(frames: &[u8]) -> Vec<(Frame<'_>, String)> {
     let sound = frame::Frames::new(frames).map_while(Result::ok);
-    sound
-        .map(|found| (found.frame, hash_text(found.frame.payload)))
-        .collect()
+    sound.map(|found| (found.frame, hash_text(found.frame.payload))).collect()
 }
 
 /// A payload's hash, as ledgers hold it.
@@ -388,28 +341,14 @@ mod tests {
     fn frames(from: u64, to: u64, text: &str) -> Vec<u8> {
         let encode = |index| {
             let payload = format!("{text} {index}");
-            Frame {
-                term: 7,
-                index,
-                timestamp_ms: 1,
-                metadata: b"",
-                payload: payload.as_bytes(),
-            }
-            .encode()
-            .unwrap()
+            Frame { term: 7, index, timestamp_ms: 1, metadata: b"", payload: payload.as_bytes() }.encode().unwrap()
         };
         (from..=to).flat_map(encode).collect()
     }
 
     fn replica(history: &[u8]) -> (tempfile::TempDir, Replica) {
         let dir = tempfile::tempdir().unwrap();
-        Replica::create(
-            dir.path(),
-            history,
-            &RaftState::default(),
-            &Standing::default(),
-        )
-        .unwrap();
+        Replica::create(dir.path(), history, &RaftState::default(), &Standing::default()).unwrap();
         let replica = Replica::open(dir.path(), false).unwrap();
         (dir, replica)
     }
@@ -420,10 +359,7 @@ mod tests {
         let (_dir, replica) = replica(&log);
         assert_eq!((replica.first_index(), replica.last_index()), (1, 200));
         assert_eq!(replica.frames(1, 200).unwrap().unwrap(), log);
-        assert_eq!(
-            replica.frames(63, 130).unwrap().unwrap(),
-            frames(63, 130, "entry")
-        );
+        assert_eq!(replica.frames(63, 130).unwrap().unwrap(), frames(63, 130, "entry"));
         assert_eq!(replica.frames(190, 201).unwrap(), None);
     }
 
@@ -433,18 +369,12 @@ mod tests {
         log.truncate(log.len() - 5);
         let (dir, torn) = replica(&log);
         assert_eq!(torn.last_index(), 2);
-        assert_eq!(
-            fs::metadata(dir.path().join("wal.bin")).unwrap().len(),
-            torn.bytes()
-        );
+        assert_eq!(fs::metadata(dir.path().join("wal.bin")).unwrap().len(), torn.bytes());
 
         let mut log = frames(1, 3, "entry");
         log[frame::HEADER_LEN] ^= 1;
         let (_dir, changed) = replica(&log);
-        assert_eq!(
-            (changed.last_index(), changed.bytes()),
-            (3, log.len() as u64)
-        );
+        assert_eq!((changed.last_index(), changed.bytes()), (3, log.len() as u64));
 
         // The length of the second entry: nothing after it is found by headers.
         log[frame::HEADER_LEN] ^= 1;
@@ -460,23 +390,11 @@ mod tests {
         let (_dir, mut replica) = replica(&frames(1, 4, "entry"));
         assert_eq!(replica.apply(&frames(3, 8, "entry")).unwrap(), Ok(4));
         assert_eq!(replica.apply(&frames(3, 8, "entry")).unwrap(), Ok(0));
-        assert_eq!(
-            replica.apply(&frames(8, 9, "other")).unwrap(),
-            Err(Unfit::Conflict { index: 8 })
-        );
-        assert_eq!(
-            replica.apply(&frames(10, 11, "entry")).unwrap(),
-            Err(Unfit::Gap { expected: 9 })
-        );
-        assert_eq!(
-            replica.apply(b"no frame").unwrap(),
-            Err(Unfit::Damaged { offset: 0 })
-        );
+        assert_eq!(replica.apply(&frames(8, 9, "other")).unwrap(), Err(Unfit::Conflict { index: 8 }));
+        assert_eq!(replica.apply(&frames(10, 11, "entry")).unwrap(), Err(Unfit::Gap { expected: 9 }));
+        assert_eq!(replica.apply(b"no frame").unwrap(), Err(Unfit::Damaged { offset: 0 }));
         assert_eq!(replica.last_index(), 8);
         replica.cut_after(5).unwrap();
-        assert_eq!(
-            (replica.last_index(), replica.frames(5, 6).unwrap()),
-            (5, None)
-        );
+        assert_eq!((replica.last_index(), replica.frames(5, 6).unwrap()), (5, None));
     }
 }

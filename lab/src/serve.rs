@@ -44,8 +44,7 @@ const STOP_WAIT: Duration = Duration::from_secs(10);
 /// Serves the lab in `dir` until SIGTERM, SIGINT, [`stop`] or `POST /lab/down`.
 pub async fn serve(dir: &Path) -> Result<(), LabError> {
     let terminated = async {
-        let mut terminate =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         tokio::select! {
             _ = terminate.recv() => Ok(()),
             interrupted = tokio::signal::ctrl_c() => interrupted,
@@ -104,11 +103,7 @@ pub async fn serve_until(dir: &Path, end: impl Future<Output = ()>) -> Result<()
 async fn take_lock(layout: &Layout, path: &Path) -> Result<File, LabError> {
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.map_err(|source| LabError::file(path, source))?;
         match file.try_lock() {
             Ok(()) => return Ok(file),
@@ -116,9 +111,7 @@ async fn take_lock(layout: &Layout, path: &Path) -> Result<File, LabError> {
                 tokio::time::sleep(Duration::from_millis(10)).await
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(LabError::Running {
-                    dir: layout.root().to_owned(),
-                });
+                return Err(LabError::Running { dir: layout.root().to_owned() });
             }
             Err(TryLockError::Error(source)) => return Err(LabError::file(path, source)),
         }
@@ -159,11 +152,8 @@ async fn start_servers(
     servers: &mut JoinSet<()>,
 ) -> Result<BTreeMap<String, String>, LabError> {
     let layout = &world.layout;
-    let mutual = Transport::Mutual(TlsAcceptor::from(Arc::new(tls::server_config(
-        &layout.tls(),
-    )?)));
-    let ports_before: BTreeMap<String, u16> =
-        read_json_if_any(&layout.ports())?.unwrap_or_default();
+    let mutual = Transport::Mutual(TlsAcceptor::from(Arc::new(tls::server_config(&layout.tls())?)));
+    let ports_before: BTreeMap<String, u16> = read_json_if_any(&layout.ports())?.unwrap_or_default();
     let mut ports = BTreeMap::new();
     let mut endpoints = directories(world)?;
     for (name, service, is_plain) in services(world, down) {
@@ -172,11 +162,7 @@ async fn start_servers(
         let scheme = if is_plain { "http" } else { "https" };
         endpoints.insert(name.clone(), format!("{scheme}://127.0.0.1:{port}"));
         ports.insert(name, port);
-        let transport = if is_plain {
-            Transport::Plain
-        } else {
-            mutual.clone()
-        };
+        let transport = if is_plain { Transport::Plain } else { mutual.clone() };
         servers.spawn(http::serve(listener, transport, service));
     }
     if world.config.rpo_ms > 0 {
@@ -190,51 +176,21 @@ async fn start_servers(
 fn services(world: &Arc<World>, down: &Arc<Notify>) -> Vec<(String, Arc<dyn Service>, bool)> {
     let mut services: Vec<(String, Arc<dyn Service>, bool)> = Vec::new();
     for (cluster, parts) in world.clusters.iter().enumerate() {
-        let control_plane = ControlPlanePort {
-            world: Arc::clone(world),
-            cluster,
-        };
+        let control_plane = ControlPlanePort { world: Arc::clone(world), cluster };
         services.push((parts.control_plane_part(), Arc::new(control_plane), false));
         for node in 0..parts.nodes.len() {
             let part = parts.node_part(node);
-            services.push((
-                part.clone(),
-                Arc::new(NodePort {
-                    world: Arc::clone(world),
-                    cluster,
-                    node,
-                }),
-                false,
-            ));
+            services.push((part.clone(), Arc::new(NodePort { world: Arc::clone(world), cluster, node }), false));
             services.push((
                 format!("{part}.data"),
-                Arc::new(DataPort {
-                    world: Arc::clone(world),
-                    cluster,
-                    node,
-                }),
+                Arc::new(DataPort { world: Arc::clone(world), cluster, node }),
                 true,
             ));
         }
     }
-    services.push((
-        "ingress".to_owned(),
-        Arc::new(IngressAdminPort {
-            world: Arc::clone(world),
-        }),
-        false,
-    ));
-    services.push((
-        "ingress.data".to_owned(),
-        Arc::new(IngressDataPort {
-            world: Arc::clone(world),
-        }),
-        true,
-    ));
-    let switchboard = Switchboard {
-        world: Arc::clone(world),
-        down: Arc::clone(down),
-    };
+    services.push(("ingress".to_owned(), Arc::new(IngressAdminPort { world: Arc::clone(world) }), false));
+    services.push(("ingress.data".to_owned(), Arc::new(IngressDataPort { world: Arc::clone(world) }), true));
+    let switchboard = Switchboard { world: Arc::clone(world), down: Arc::clone(down) };
     services.push(("lab".to_owned(), Arc::new(switchboard), true));
     services
 }
@@ -249,16 +205,11 @@ fn directories(world: &World) -> Result<BTreeMap<String, String>, LabError> {
     ];
     for cluster in &world.clusters {
         for node in 0..cluster.nodes.len() {
-            found.push((
-                format!("{}.wal", cluster.node_part(node)),
-                layout.wal_root(cluster.id, &node_name(node)),
-            ));
+            found.push((format!("{}.wal", cluster.node_part(node)), layout.wal_root(cluster.id, &node_name(node))));
         }
     }
     let absolute = |(name, path): (String, PathBuf)| {
-        let path = path
-            .canonicalize()
-            .map_err(|source| LabError::file(&path, source))?;
+        let path = path.canonicalize().map_err(|source| LabError::file(&path, source))?;
         Ok((name, path.display().to_string()))
     };
     found.into_iter().map(absolute).collect()
@@ -270,9 +221,7 @@ async fn bind(port: Option<u16>) -> Result<TcpListener, LabError> {
     {
         return Ok(listener);
     }
-    TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .map_err(LabError::Bind)
+    TcpListener::bind(("127.0.0.1", 0)).await.map_err(LabError::Bind)
 }
 
 fn start_clients(
@@ -281,21 +230,11 @@ fn start_clients(
     clients: &mut JoinSet<Result<(), LabError>>,
 ) {
     let url = |name: &str| endpoints.get(name).cloned().unwrap_or_default();
-    clients.spawn(clients::write_for_ever(
-        Arc::clone(world),
-        url("ingress.data"),
-    ));
-    let nodes = world
-        .clusters
-        .iter()
-        .enumerate()
-        .flat_map(|(cluster, parts)| {
-            (0..parts.nodes.len())
-                .map(move |node| (cluster, node, format!("{}.data", parts.node_part(node))))
-        });
-    let nodes = nodes
-        .map(|(cluster, node, name)| (cluster, node, url(&name)))
-        .collect();
+    clients.spawn(clients::write_for_ever(Arc::clone(world), url("ingress.data")));
+    let nodes = world.clusters.iter().enumerate().flat_map(|(cluster, parts)| {
+        (0..parts.nodes.len()).map(move |node| (cluster, node, format!("{}.data", parts.node_part(node))))
+    });
+    let nodes = nodes.map(|(cluster, node, name)| (cluster, node, url(&name))).collect();
     clients.spawn(clients::haunt_for_ever(Arc::clone(world), nodes));
 }
 
@@ -326,9 +265,7 @@ async fn ship_for_ever(world: Arc<World>) {
 
 /// Where the lab's parts are: names and URLs or directories. Fails until the lab is ready.
 pub fn endpoints(dir: &Path) -> Result<BTreeMap<String, String>, LabError> {
-    read_json_if_any(&Layout::new(dir).endpoints())?.ok_or_else(|| LabError::NotReady {
-        dir: dir.to_owned(),
-    })
+    read_json_if_any(&Layout::new(dir).endpoints())?.ok_or_else(|| LabError::NotReady { dir: dir.to_owned() })
 }
 
 /// Whether a process serves the lab in `dir`, ready or not.
@@ -359,9 +296,7 @@ pub fn stop(dir: &Path) -> Result<(), LabError> {
             asked = true;
         }
         if Instant::now() > deadline {
-            return Err(LabError::Running {
-                dir: dir.to_owned(),
-            });
+            return Err(LabError::Running { dir: dir.to_owned() });
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -377,9 +312,7 @@ pub async fn settle(dir: &Path, timeout: Duration) -> Result<bool, LabError> {
     let endpoints = endpoints(dir)?;
     let url = endpoints.get("lab").cloned().unwrap_or_default();
     let body = json!({ "timeout_ms": u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) });
-    let reply = Client::plain(&url)
-        .send("POST", "/lab/quiesce", &[], Some(&body))
-        .await;
+    let reply = Client::plain(&url).send("POST", "/lab/quiesce", &[], Some(&body)).await;
     let (_, reply) = reply.map_err(|source| LabError::Unreachable { url, source })?;
     Ok(reply["settled"] == true)
 }
@@ -388,7 +321,5 @@ pub async fn settle(dir: &Path, timeout: Duration) -> Result<bool, LabError> {
 pub fn inject(dir: &Path, fault: &Fault, when: &When, seed: u64) -> Result<(), LabError> {
     let _: LabConfig = read_json(&Layout::new(dir).config())?;
     let _ = (when, seed);
-    Err(LabError::NotAvailable {
-        fault: fault.to_string(),
-    })
+    Err(LabError::NotAvailable { fault: fault.to_string() })
 }

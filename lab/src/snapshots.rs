@@ -18,11 +18,7 @@ use crate::world::World;
 
 /// Where a node keeps the snapshots of a partition.
 pub(crate) fn dir(world: &World, cluster: usize, node: usize, partition: &str) -> PathBuf {
-    world
-        .layout
-        .node(world.clusters[cluster].id, &node_name(node))
-        .join("snapshots")
-        .join(partition)
+    world.layout.node(world.clusters[cluster].id, &node_name(node)).join("snapshots").join(partition)
 }
 
 /// Takes a snapshot of all the replica has; the same state gives the same snapshot.
@@ -30,18 +26,9 @@ pub(crate) fn take(dir: &Path, replica: &Replica) -> Result<(), LabError> {
     let (term, index) = (replica.last_term(), replica.last_index());
     let folder = dir.join(format!("snap-{term}-{index}"));
     make_dir(&folder.join("chunks"))?;
-    let log = replica
-        .frames(replica.first_index(), index)?
-        .unwrap_or_default();
-    let state: String = payload_hashes(&log)
-        .into_iter()
-        .map(|(_, hash)| hash + "\n")
-        .collect();
-    write_atomic(
-        &folder.join("chunks/state-0000.bin"),
-        state.as_bytes(),
-        false,
-    )?;
+    let log = replica.frames(replica.first_index(), index)?.unwrap_or_default();
+    let state: String = payload_hashes(&log).into_iter().map(|(_, hash)| hash + "\n").collect();
+    write_atomic(&folder.join("chunks/state-0000.bin"), state.as_bytes(), false)?;
     let mut manifest = json!({
         "base_index": index,
         "base_term": term,
@@ -52,11 +39,7 @@ pub(crate) fn take(dir: &Path, replica: &Replica) -> Result<(), LabError> {
     });
     manifest["content_hash"] = hash_of(&manifest).into();
     // The manifest comes last: a folder without one is a snapshot that was never finished.
-    write_atomic(
-        &folder.join("manifest.json"),
-        canonical(&manifest).as_bytes(),
-        false,
-    )
+    write_atomic(&folder.join("manifest.json"), canonical(&manifest).as_bytes(), false)
 }
 
 /// The finished snapshots, oldest first.
@@ -80,11 +63,6 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<Value>, LabError> {
             "path": folder.display().to_string(),
         }));
     }
-    found.sort_by_key(|snapshot| {
-        (
-            snapshot["base_term"].as_u64(),
-            snapshot["base_index"].as_u64(),
-        )
-    });
+    found.sort_by_key(|snapshot| (snapshot["base_term"].as_u64(), snapshot["base_index"].as_u64()));
     Ok(found)
 }

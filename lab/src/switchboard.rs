@@ -45,25 +45,15 @@ impl Service for Switchboard {
             ("POST", "/lab/quiesce") => match body(request) {
                 Ok(Quiesce { timeout_ms }) => {
                     let timeout = timeout_ms.unwrap_or(QUIESCE_MS).min(QUIESCE_MS_MAX);
-                    Reply::ok(
-                        json!({ "settled": self.world.quiesce(Duration::from_millis(timeout)) }),
-                    )
+                    Reply::ok(json!({ "settled": self.world.quiesce(Duration::from_millis(timeout)) }))
                 }
                 Err(reply) => reply,
             },
-            ("POST", "/lab/inject") => {
-                match body(request).map(|Inject { fault }| fault.parse::<Fault>()) {
-                    Ok(Ok(fault)) => Reply::error(
-                        501,
-                        LabError::NotAvailable {
-                            fault: fault.to_string(),
-                        }
-                        .to_string(),
-                    ),
-                    Ok(Err(unknown)) => Reply::error(400, unknown.to_string()),
-                    Err(reply) => reply,
-                }
-            }
+            ("POST", "/lab/inject") => match body(request).map(|Inject { fault }| fault.parse::<Fault>()) {
+                Ok(Ok(fault)) => Reply::error(501, LabError::NotAvailable { fault: fault.to_string() }.to_string()),
+                Ok(Err(unknown)) => Reply::error(400, unknown.to_string()),
+                Err(reply) => reply,
+            },
             ("POST", "/lab/down") => {
                 self.down.notify_one();
                 Reply::ok(json!({ "accepted": true }))

@@ -12,9 +12,7 @@ pub fn target_toml() -> &'static str {
 /// The target of a lab of any size.
 pub fn target_toml_for(config: &LabConfig) -> String {
     let text = target_toml();
-    let groups_at = text
-        .find("[[partition_groups]]")
-        .expect("the target lists its groups");
+    let groups_at = text.find("[[partition_groups]]").expect("the target lists its groups");
     let storage_at = text.find("[storage]").expect("storage follows the groups");
     let mut head = text[..groups_at].to_owned();
     for cluster in [crate::config::PRIMARY, crate::config::DR] {
@@ -26,14 +24,8 @@ pub fn target_toml_for(config: &LabConfig) -> String {
 /// Replaces a cluster's list of nodes.
 fn with_nodes(text: &str, cluster: &str, config: &LabConfig) -> String {
     const OPEN: &str = "nodes = [\n";
-    let section = text
-        .find(&format!("\"{cluster}\""))
-        .expect("the target names its clusters");
-    let start = section
-        + text[section..]
-            .find(OPEN)
-            .expect("a cluster lists its nodes")
-        + OPEN.len();
+    let section = text.find(&format!("\"{cluster}\"")).expect("the target names its clusters");
+    let start = section + text[section..].find(OPEN).expect("a cluster lists its nodes") + OPEN.len();
     let end = start + text[start..].find("]\n").expect("the list ends");
     let mut nodes = String::new();
     for node in config.node_ids() {
@@ -46,10 +38,7 @@ fn with_nodes(text: &str, cluster: &str, config: &LabConfig) -> String {
 }
 
 fn groups(config: &LabConfig) -> String {
-    let replicas: Vec<_> = config
-        .node_ids()
-        .map(|node| format!("\"{node}\""))
-        .collect();
+    let replicas: Vec<_> = config.node_ids().map(|node| format!("\"{node}\"")).collect();
     let mut text = String::new();
     for number in 0..config.groups {
         let (group, partition) = (group_id(number), partition_id(number));
@@ -75,11 +64,7 @@ mod tests {
 
     #[test]
     fn another_size_is_a_target_too() {
-        let text = target_toml_for(&LabConfig {
-            groups: 12,
-            replicas: 5,
-            ..LabConfig::default()
-        });
+        let text = target_toml_for(&LabConfig { groups: 12, replicas: 5, ..LabConfig::default() });
         let target: toml::Table = text.parse().unwrap();
         assert_eq!(target["partition_groups"].as_array().unwrap().len(), 12);
         let nodes = target["clusters"]["dr"]["nodes"].as_array().unwrap();

@@ -62,14 +62,9 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    fn open(
-        layout: &Layout,
-        config: &LabConfig,
-        id: &'static str,
-        region: &'static str,
-    ) -> Result<Self, LabError> {
-        let groups = (0..config.groups)
-            .map(|number| Group::open(layout, config, id, number, FIRST_EPOCH).map(Mutex::new));
+    fn open(layout: &Layout, config: &LabConfig, id: &'static str, region: &'static str) -> Result<Self, LabError> {
+        let groups =
+            (0..config.groups).map(|number| Group::open(layout, config, id, number, FIRST_EPOCH).map(Mutex::new));
         Ok(Self {
             id,
             region,
@@ -83,9 +78,7 @@ impl Cluster {
     }
 
     pub(crate) fn group(&self, number: usize) -> MutexGuard<'_, Group> {
-        self.groups[number]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.groups[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn group_count(&self) -> usize {
@@ -132,10 +125,8 @@ pub(crate) struct World {
 impl World {
     /// Opens a lab's files and brings what a kill left half done to its end.
     pub(crate) fn open(layout: Layout, config: LabConfig) -> Result<Self, LabError> {
-        let clusters = [
-            Cluster::open(&layout, &config, PRIMARY, "region-a")?,
-            Cluster::open(&layout, &config, DR, "region-b")?,
-        ];
+        let clusters =
+            [Cluster::open(&layout, &config, PRIMARY, "region-a")?, Cluster::open(&layout, &config, DR, "region-b")?];
         let world = Self {
             clusters,
             ingress: Ingress::open(&layout, config.fsync)?,
@@ -151,14 +142,10 @@ impl World {
         for (number, cluster) in world.clusters.iter().enumerate() {
             if world.is_up(&cluster.control_plane_part()) {
                 let last_epoch = last_epoch.unwrap_or_default();
-                cluster
-                    .control_plane
-                    .finish_what_was_begun(&world, number, last_epoch)?;
+                cluster.control_plane.finish_what_was_begun(&world, number, last_epoch)?;
             }
         }
-        if world.phase() != Phase::Healthy
-            && !facts.iter().any(|fact| fact.is_phase(Phase::Struck.name()))
-        {
+        if world.phase() != Phase::Healthy && !facts.iter().any(|fact| fact.is_phase(Phase::Struck.name())) {
             world.finish_striking()?;
         }
         world.return_if_due()?;
@@ -172,36 +159,20 @@ impl World {
     /// The number in `pg-N` or `p-N`, if the lab has that group.
     pub(crate) fn group_number(&self, id: &str) -> Option<usize> {
         let digits = id.strip_prefix("pg-").or_else(|| id.strip_prefix("p-"))?;
-        let number = digits
-            .parse::<u32>()
-            .ok()
-            .filter(|number| number.to_string() == digits)?;
-        (number < self.config.groups)
-            .then(|| usize::try_from(number).ok())
-            .flatten()
+        let number = digits.parse::<u32>().ok().filter(|number| number.to_string() == digits)?;
+        (number < self.config.groups).then(|| usize::try_from(number).ok()).flatten()
     }
 
     pub(crate) fn course(&self) -> Course {
-        self.course
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.course.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        self.course
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .phase
+        self.course.read().unwrap_or_else(PoisonError::into_inner).phase
     }
 
     pub(crate) fn is_up(&self, part: &str) -> bool {
-        !self
-            .course
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .down
-            .contains(part)
+        !self.course.read().unwrap_or_else(PoisonError::into_inner).down.contains(part)
     }
 
     pub(crate) fn node_is_up(&self, cluster: usize, node: usize) -> bool {
@@ -227,11 +198,7 @@ impl World {
         let mut replicas = self.clusters[cluster].group(group);
         // Held to the end: a fault strikes before this append or after it, never in its middle.
         let course = self.course.read().unwrap_or_else(PoisonError::into_inner);
-        let live = |node| {
-            !course
-                .down
-                .contains(&self.clusters[cluster].node_part(node))
-        };
+        let live = |node| !course.down.contains(&self.clusters[cluster].node_part(node));
         if !live(node) {
             return Ok(Err(Refusal::NoQuorum));
         }
@@ -272,17 +239,12 @@ impl World {
             return Ok(());
         }
         match self.config.scenario {
-            Scenario::Fresh
-            | Scenario::PvcLoss
-            | Scenario::CpQuorumLoss
-            | Scenario::WalCorruption => Ok(()),
+            Scenario::Fresh | Scenario::PvcLoss | Scenario::CpQuorumLoss | Scenario::WalCorruption => Ok(()),
             Scenario::RegionLoss => {
                 let lost = &self.clusters[0];
                 course.phase = Phase::Struck;
                 course.down.insert(lost.control_plane_part());
-                course
-                    .down
-                    .extend((0..lost.nodes.len()).map(|node| lost.node_part(node)));
+                course.down.extend((0..lost.nodes.len()).map(|node| lost.node_part(node)));
                 // The surviving control plane keeps a bare majority.
                 course.down.insert(member_name(DR, 1));
                 self.set_course(course)?;
@@ -294,10 +256,7 @@ impl World {
     /// What follows from the parts being down; done again when a kill came in between.
     fn finish_striking(&self) -> Result<(), LabError> {
         self.plant_bad_copies()?;
-        self.ledger.record(&Fact::Phase {
-            at: now_text(),
-            phase: Phase::Struck.name().to_owned(),
-        })
+        self.ledger.record(&Fact::Phase { at: now_text(), phase: Phase::Struck.name().to_owned() })
     }
 
     /// Beside good shipments, newer ones that are not: one changed, one old.
@@ -312,11 +271,7 @@ impl World {
                 continue;
             };
             let baseline = shipper.baseline();
-            let pending: Vec<&Range> = baseline
-                .ranges
-                .iter()
-                .filter(|range| range.from > held)
-                .collect();
+            let pending: Vec<&Range> = baseline.ranges.iter().filter(|range| range.from > held).collect();
             if number == 1 % count
                 && let Some(range) = pending.first()
             {
@@ -334,8 +289,7 @@ impl World {
     /// The cut heals in part once the recovery is past its middle: a majority of the old nodes is back.
     pub(crate) fn return_if_due(&self) -> Result<(), LabError> {
         let mut course = self.course();
-        let moved =
-            self.clusters[1].control_plane.epoch() > FIRST_EPOCH || self.ingress.left(PRIMARY);
+        let moved = self.clusters[1].control_plane.epoch() > FIRST_EPOCH || self.ingress.left(PRIMARY);
         if self.config.scenario != Scenario::RegionLoss || course.phase != Phase::Struck || !moved {
             return Ok(());
         }
@@ -356,10 +310,7 @@ impl World {
         for node in 0..back {
             course.down.remove(&lost.node_part(node));
         }
-        self.ledger.record(&Fact::Phase {
-            at: now_text(),
-            phase: Phase::Returned.name().to_owned(),
-        })?;
+        self.ledger.record(&Fact::Phase { at: now_text(), phase: Phase::Returned.name().to_owned() })?;
         self.set_course(course)
     }
 
@@ -378,9 +329,7 @@ impl World {
         let now = self.counts();
         // The round under way began before: the next one counts.
         let (writer, zombie) = (now.writer_rounds + 2, now.zombie_rounds + 2);
-        self.wait_for(timeout, |counts| {
-            counts.writer_rounds >= writer && counts.zombie_rounds >= zombie
-        })
+        self.wait_for(timeout, |counts| counts.writer_rounds >= writer && counts.zombie_rounds >= zombie)
     }
 
     /// Waits until the clients have got as far as is asked, without pausing.
@@ -396,11 +345,7 @@ impl World {
             if left.is_zero() || counts.ended {
                 break false;
             }
-            counts = self
-                .counted
-                .wait_timeout(counts, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            counts = self.counted.wait_timeout(counts, left).unwrap_or_else(PoisonError::into_inner).0;
         };
         counts.hurry -= 1;
         settled

@@ -13,7 +13,10 @@ fn answers(fingerprint: &str) -> u16 {
         for mut stream in listener.incoming().flatten() {
             let mut request = [0; 4096];
             drop(stream.read(&mut request));
-            let reply = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let reply = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
             drop(stream.write_all(reply.as_bytes()));
         }
     });
@@ -21,7 +24,9 @@ fn answers(fingerprint: &str) -> u16 {
 }
 
 fn guarded(desk: &Desk, port: u16) {
-    let target = format!("[target]\nname = \"here\"\nkind = \"staging\"\n[operations.fingerprint]\nhttp = {{ method = \"GET\", url = \"http://127.0.0.1:{port}/id\" }}\n");
+    let target = format!(
+        "[target]\nname = \"here\"\nkind = \"staging\"\n[operations.fingerprint]\nhttp = {{ method = \"GET\", url = \"http://127.0.0.1:{port}/id\" }}\n"
+    );
     desk.write("here.toml", &target);
     desk.runbook("guarded", "[guard]\nfingerprint = \"blue-7\"\n[steps.a]\ntype = \"exec\"\nwith = { command = [\"sh\", \"-c\", \"echo start >> trace; while ! test -e pass; do sleep 0.01; done\"] }\n");
 }

@@ -32,6 +32,7 @@ fn settings(observer: &mut Nobody) -> Settings<'_> {
         wait: false,
         go_on: true,
         asker: None,
+        until_taken: None,
         observer,
     }
 }
@@ -45,7 +46,12 @@ fn runbook(count: usize, needs: impl Fn(usize) -> Vec<usize>) -> String {
     let mut text = String::from("schema = 1\n[runbook]\nname = \"bench\"\ntitle = \"Bench\"\n");
     for at in 0..count {
         let needs: Vec<String> = needs(at).iter().map(|need| format!("\"s{need}\"")).collect();
-        writeln!(text, "[steps.s{at}]\ntype = \"set\"\neffect = \"once\"\nneeds = [{}]\nwith = {{ value = {at} }}", needs.join(", ")).expect("text grows");
+        writeln!(
+            text,
+            "[steps.s{at}]\ntype = \"set\"\neffect = \"once\"\nneeds = [{}]\nwith = {{ value = {at} }}",
+            needs.join(", ")
+        )
+        .expect("text grows");
     }
     text
 }
@@ -71,7 +77,12 @@ fn compile(text: &str) -> Plan {
     let catalog = ceptra_flow_steps::catalog();
     let (target, found) = Target::parse(&Source { name: "lab.toml", text: ceptra_flow_lab::target_toml() });
     let target = target.unwrap_or_else(|| panic!("{found:?}"));
-    let (plan, found) = ceptra_flow_runbook::compile(&Source { name: "bench.toml", text }, &Catalog(&catalog), &target, &Options::default());
+    let (plan, found) = ceptra_flow_runbook::compile(
+        &Source { name: "bench.toml", text },
+        &Catalog(&catalog),
+        &target,
+        &Options::default(),
+    );
     plan.unwrap_or_else(|| panic!("{found:?}"))
 }
 
@@ -91,7 +102,8 @@ fn floor(dir: &Path, commits: usize) -> Duration {
         .expect("a table can be made");
     let payload = "x".repeat(400);
     let began = Instant::now();
-    let mut insert = database.prepare("INSERT INTO rows (payload, prev, hash) VALUES (?1, ?2, ?3)").expect("the table is there");
+    let mut insert =
+        database.prepare("INSERT INTO rows (payload, prev, hash) VALUES (?1, ?2, ?3)").expect("the table is there");
     for _ in 0..commits {
         insert.execute((&payload, [0_u8; 32], [0_u8; 32])).expect("a row can be written");
     }
@@ -122,7 +134,12 @@ fn shape(name: &str, count: usize, commits: usize, rounds: usize, needs: impl Fn
     let per_step = engine / count as f64 * 1e6;
     if commits > 0 {
         let floor = median(floors);
-        println!("{name:<44} {:>9.1} ms {per_step:>9.1} µs/step   floor {:>9.1} ms   ratio {:>5.2}", engine * 1e3, floor * 1e3, engine / floor);
+        println!(
+            "{name:<44} {:>9.1} ms {per_step:>9.1} µs/step   floor {:>9.1} ms   ratio {:>5.2}",
+            engine * 1e3,
+            floor * 1e3,
+            engine / floor
+        );
     } else {
         println!("{name:<44} {:>9.1} ms {per_step:>9.1} µs/step", engine * 1e3);
     }
@@ -131,7 +148,8 @@ fn shape(name: &str, count: usize, commits: usize, rounds: usize, needs: impl Fn
 fn resume_of(count: usize) {
     let mut text = runbook(count, chain_of_layers);
     let last: Vec<String> = (count - 100..count).map(|at| format!("\"s{at}\"")).collect();
-    writeln!(text, "[steps.go]\ntype = \"approval\"\nneeds = [{}]\nwith = {{ prompt = \"?\" }}", last.join(", ")).expect("text grows");
+    writeln!(text, "[steps.go]\ntype = \"approval\"\nneeds = [{}]\nwith = {{ prompt = \"?\" }}", last.join(", "))
+        .expect("text grows");
     let dir = tempfile::tempdir().expect("a directory can be made");
     let store = Store::open(dir.path()).expect("a store can be named");
     let mut figures = Vec::new();
@@ -173,7 +191,11 @@ fn start_up() {
         let mut fastest = f64::MAX;
         for _ in 0..20 {
             let began = Instant::now();
-            std::process::Command::new(env!("CARGO_BIN_EXE_ceptra-flow")).args(&args).env("HOME", dir.path()).output().expect("the binary can be started");
+            std::process::Command::new(env!("CARGO_BIN_EXE_ceptra-flow"))
+                .args(&args)
+                .env("HOME", dir.path())
+                .output()
+                .expect("the binary can be started");
             fastest = fastest.min(began.elapsed().as_secs_f64());
         }
         println!("{:<44} {:>9.1} ms", format!("ceptra-flow {}", args[0]), fastest * 1e3);

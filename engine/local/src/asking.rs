@@ -1,11 +1,11 @@
 //! Approvals that are answered here: waved through by a flag or a rehearsal, or asked of the person at the terminal.
 
 use crate::settings::{Asker, Grant};
+use ceptra_flow_core::Name;
 use ceptra_flow_core::event::ApprovalRequested;
 use ceptra_flow_core::input::{Actor, Operation, Request};
 use ceptra_flow_core::plan::TargetKind;
 use ceptra_flow_core::state::{Question, QuestionKind, RunState};
-use ceptra_flow_core::Name;
 use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
@@ -49,7 +49,12 @@ impl Desk {
             if !self.waved.insert((question.id.clone(), question.key.cloned(), attempts)) {
                 continue;
             }
-            let what = Operation::Approve { step: question.id.clone(), key: question.key.cloned(), choice: None, fields: None };
+            let what = Operation::Approve {
+                step: question.id.clone(),
+                key: question.key.cloned(),
+                choice: None,
+                fields: None,
+            };
             let by = Actor { via: Name::from(via), ..self.by.clone() };
             requests.push(Request { by, reason: None, what });
         }
@@ -74,9 +79,13 @@ impl Desk {
             return;
         }
         let open = state.questions().find(|question| {
-            question.kind == QuestionKind::Approval && !self.declined.contains(&(question.id.clone(), question.key.cloned()))
+            question.kind == QuestionKind::Approval
+                && !self.declined.contains(&(question.id.clone(), question.key.cloned()))
         });
-        let Some((id, key, Some(asked))) = open.map(|open| (open.id.clone(), open.key.cloned(), open.asked.cloned())) else { return };
+        let Some((id, key, Some(asked))) = open.map(|open| (open.id.clone(), open.key.cloned(), open.asked.cloned()))
+        else {
+            return;
+        };
         let Some(asker) = self.asker.take() else { return };
         self.asking = Some(on_a_thread(asker, id, key, asked));
     }
@@ -102,7 +111,12 @@ impl Desk {
     }
 }
 
-fn on_a_thread(mut asker: Box<dyn Asker>, step: Name, key: Option<Name>, asked: ApprovalRequested) -> oneshot::Receiver<Answer> {
+fn on_a_thread(
+    mut asker: Box<dyn Asker>,
+    step: Name,
+    key: Option<Name>,
+    asked: ApprovalRequested,
+) -> oneshot::Receiver<Answer> {
     let (send, receive) = oneshot::channel();
     // A thread of its own, not a task: reading a terminal blocks, and must not keep the runtime from stopping.
     std::thread::spawn(move || {

@@ -18,7 +18,12 @@ pub(crate) enum Outcome {
 }
 
 /// The report for the scheduler.
-pub(crate) fn report(outcome: Outcome, effect: Effect, redactor: &Redactor, blobs: &Blobs) -> Result<Report, StoreError> {
+pub(crate) fn report(
+    outcome: Outcome,
+    effect: Effect,
+    redactor: &Redactor,
+    blobs: &Blobs,
+) -> Result<Report, StoreError> {
     match outcome {
         Outcome::Done(value) => Ok(Report::Done(put_away(redactor.value(value), blobs)?)),
         Outcome::NotDone(value) => Ok(Report::NotDone(put_away(redactor.value(value), blobs)?)),

@@ -302,7 +302,10 @@ impl<'s, 'o> Drive<'s, 'o> {
 
     /// Makes a decision durable, tells about it, and carries it out.
     fn settle(&mut self, decision: Decision, accepted: Vec<RequestId>) -> Result<(), DriveError> {
-        let asks = decision.records().iter().any(|record| matches!(record.event, Event::ApprovalRequested(_) | Event::EpochOpened(_)));
+        let asks = decision
+            .records()
+            .iter()
+            .any(|record| matches!(record.event, Event::ApprovalRequested(_) | Event::EpochOpened(_)));
         let head = if decision.records().is_empty() {
             self.owned.head().seq
         } else {
@@ -341,7 +344,8 @@ impl<'s, 'o> Drive<'s, 'o> {
     /// Starts an attempt: at once where that takes no waiting, else on a task.
     fn launch(&mut self, attempt: Attempt, intent: u32, claim: Option<Json>) {
         match self.prepare(&attempt, intent, claim) {
-            Prepared::Over(effect, outcome) => match carried::report(outcome, effect, &self.world.secrets, &self.blobs) {
+            Prepared::Over(effect, outcome) => match carried::report(outcome, effect, &self.world.secrets, &self.blobs)
+            {
                 Ok(result) => self.inputs.push_back(Input::Finished { attempt, result }),
                 Err(error) => {
                     let message = format!("the output could not be stored: {error}");
@@ -386,7 +390,11 @@ impl<'s, 'o> Drive<'s, 'o> {
     fn prepare_do(&self, errand: &Errand<'_>) -> Prepared {
         let step = errand.step;
         let Some(code) = ceptra_flow_steps::find(&step.kind) else {
-            return Prepared::failed(step.effect, "unsupported", format!("this version has no step type `{}`", step.kind));
+            return Prepared::failed(
+                step.effect,
+                "unsupported",
+                format!("this version has no step type `{}`", step.kind),
+            );
         };
         let with = match self.evaluator.render_with(errand.place, &step.with) {
             Ok(with) => with,
@@ -415,7 +423,7 @@ impl<'s, 'o> Drive<'s, 'o> {
             None => Task::Do,
         };
         let cx = self.context(errand, step.timeout_ms);
-        Prepared::Job(step.effect, Job { step: code, with, cx, task, verify, scope })
+        Prepared::Job(step.effect, Box::new(Job { step: code, with, cx, task, verify, scope }))
     }
 
     fn prepare_probe(&self, errand: &Errand<'_>) -> Prepared {
@@ -445,7 +453,15 @@ impl<'s, 'o> Drive<'s, 'o> {
             }
             Some(Undo::Auto) | None => {
                 let output = output.map_or(Value::Null, |output| self.load(output));
-                self.prepare_body(errand, &step.kind, &step.with, step.timeout_ms, Effect::Idempotent, Vec::new(), |_| Task::UndoAuto(output))
+                self.prepare_body(
+                    errand,
+                    &step.kind,
+                    &step.with,
+                    step.timeout_ms,
+                    Effect::Idempotent,
+                    Vec::new(),
+                    |_| Task::UndoAuto(output),
+                )
             }
         }
     }
@@ -465,14 +481,17 @@ impl<'s, 'o> Drive<'s, 'o> {
             return Prepared::failed(effect, "unsupported", format!("this version has no step type `{kind}`"));
         };
         let prepared = self.evaluator.scope(errand.place).and_then(|scope| {
-            let own = errand.place.state.instances(errand.at)[errand.place.instance].output.as_ref().map(|output| self.load(output));
+            let own = errand.place.state.instances(errand.at)[errand.place.instance]
+                .output
+                .as_ref()
+                .map(|output| self.load(output));
             scope.render_with(with, own.as_ref()).map(|with| (scope, with))
         });
         match prepared {
             Ok((scope, with)) => {
                 let task = task(&with);
                 let cx = self.context(errand, timeout_ms);
-                Prepared::Job(effect, Job { step, with, cx, task, verify, scope: Some(scope) })
+                Prepared::Job(effect, Box::new(Job { step, with, cx, task, verify, scope: Some(scope) }))
             }
             Err(message) => Prepared::failed(effect, "template", message),
         }
@@ -485,7 +504,9 @@ impl<'s, 'o> Drive<'s, 'o> {
         if let Some(probe) = more.probe.clone() {
             let (kind, with, timeout_ms) = (probe.body.kind.clone(), probe.body.with.clone(), probe.body.timeout_ms);
             let verify = more.verify.clone();
-            return self.prepare_body(errand, &kind, &with, timeout_ms, Effect::Read, verify, |_| Task::Probe(Box::new(probe)));
+            return self.prepare_body(errand, &kind, &with, timeout_ms, Effect::Read, verify, |_| {
+                Task::Probe(Box::new(probe))
+            });
         }
         match self.evaluator.scope(errand.place) {
             Ok(scope) => Prepared::Over(Effect::Read, work::verify(&more.verify, &scope, claim.value())),
@@ -496,7 +517,9 @@ impl<'s, 'o> Drive<'s, 'o> {
     fn load(&self, output: &Output) -> Value {
         match output {
             Output::Inline(json) => json.value(),
-            Output::Blob(blob) => self.blobs.get(blob).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null),
+            Output::Blob(blob) => {
+                self.blobs.get(blob).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null)
+            }
         }
     }
 
@@ -544,7 +567,7 @@ enum Prepared {
     /// It is over already: it needed no waiting, or could not even be begun.
     Over(Effect, Outcome),
     /// It needs a task.
-    Job(Effect, Job),
+    Job(Effect, Box<Job>),
 }
 
 impl Prepared {
@@ -558,12 +581,22 @@ fn assert_all(with: &Value, verify: &[Check], scope: &ceptra_flow_runbook::Scope
     let checks: Result<Vec<Check>, _> = serde_json::from_value(with["checks"].clone());
     let checks = match checks {
         Ok(checks) => checks,
-        Err(error) => return Outcome::Failed(failure("parameter", format!("`checks` is not a list of checks: {error}"), Left::Nothing)),
+        Err(error) => {
+            return Outcome::Failed(failure(
+                "parameter",
+                format!("`checks` is not a list of checks: {error}"),
+                Left::Nothing,
+            ));
+        }
     };
     let output = serde_json::json!({ "checks": checks.len() });
     match work::verify(&checks, scope, output) {
         Outcome::Done(output) => work::verify(verify, scope, output),
-        Outcome::Failed(failed) => Outcome::Failed(ceptra_flow_core::input::Failure { class: Name::from("assert"), left: Left::Nothing, ..failed }),
+        Outcome::Failed(failed) => Outcome::Failed(ceptra_flow_core::input::Failure {
+            class: Name::from("assert"),
+            left: Left::Nothing,
+            ..failed
+        }),
         other @ (Outcome::NotDone(_) | Outcome::Error(_)) => other,
     }
 }

@@ -16,7 +16,8 @@ pub(crate) fn check(run: &str, plan: &Plan, settings: &Settings<'_>) -> Result<(
     let Some(expected) = plan.guard.as_ref().and_then(|guard| guard.fingerprint.as_ref()) else { return Ok(()) };
     let cx = context(run, plan, settings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let refuse = |found: String| DriveError::Guard { target: plan.target.name.clone(), expected: expected.clone(), found };
+    let refuse =
+        |found: String| DriveError::Guard { target: plan.target.name.clone(), expected: expected.clone(), found };
     match runtime.block_on(ceptra_flow_steps::ceptra::fingerprint(&cx)) {
         Ok(found) if found == *expected => Ok(()),
         Ok(found) => Err(refuse(format!("answers `{found}`"))),
@@ -25,7 +26,12 @@ pub(crate) fn check(run: &str, plan: &Plan, settings: &Settings<'_>) -> Result<(
 }
 
 fn context(run: &str, plan: &Plan, settings: &Settings<'_>) -> StepContext {
-    let info = RunInfo { id: run.to_owned(), name: plan.runbook.name.clone(), epoch: Epoch(0), dir: settings.started_from.clone() };
+    let info = RunInfo {
+        id: run.to_owned(),
+        name: plan.runbook.name.clone(),
+        epoch: Epoch(0),
+        dir: settings.started_from.clone(),
+    };
     StepContext {
         run: Arc::new(info),
         step: Name::from("guard"),

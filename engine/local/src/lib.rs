@@ -28,7 +28,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 ///
 /// # Errors
 /// See [`DriveError`]; what was recorded before stays.
-pub fn run(store: &Store, run: &RunId, plan: Plan, path: Option<&str>, settings: Settings<'_>) -> Result<Ended, DriveError> {
+pub fn run(
+    store: &Store,
+    run: &RunId,
+    plan: Plan,
+    path: Option<&str>,
+    settings: Settings<'_>,
+) -> Result<Ended, DriveError> {
     let who = who(&settings);
     guard::check(run.as_str(), &plan, &settings)?;
     let run_locks = locks::for_run(store, run, &plan, &who)?;
@@ -54,7 +60,12 @@ pub fn run(store: &Store, run: &RunId, plan: Plan, path: Option<&str>, settings:
 ///
 /// # Errors
 /// See [`DriveError`].
-pub fn resume(store: &Store, run: &RunId, asked: Vec<Request>, mut settings: Settings<'_>) -> Result<Ended, DriveError> {
+pub fn resume(
+    store: &Store,
+    run: &RunId,
+    asked: Vec<Request>,
+    mut settings: Settings<'_>,
+) -> Result<Ended, DriveError> {
     let who = who(&settings);
     let mut owned = store.open_run(run, &who)?;
     drop(settings.until_taken.take());

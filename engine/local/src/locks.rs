@@ -57,7 +57,12 @@ impl StepLocks {
     }
 
     /// Tries everything that is waited for once: what the scheduler is told, and who is in the way.
-    pub(crate) fn try_all(&mut self, store: &Store, run: &RunId, who: &Who) -> Result<(Vec<Input>, Vec<Contended>), DriveError> {
+    pub(crate) fn try_all(
+        &mut self,
+        store: &Store,
+        run: &RunId,
+        who: &Who,
+    ) -> Result<(Vec<Input>, Vec<Contended>), DriveError> {
         let (mut taken, mut contended) = (Vec::new(), Vec::new());
         for (subject, names) in std::mem::take(&mut self.waiting) {
             match store.lock_named(&names, run, who) {

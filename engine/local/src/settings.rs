@@ -107,7 +107,12 @@ pub struct Waiting<'a> {
 pub trait Asker: Send {
     /// The person's decision about an open question (given as `approve`/`reject` operations for that step);
     /// `None` when they would rather not say now.
-    fn ask(&mut self, step: &Name, key: Option<&Name>, asked: &ceptra_flow_core::event::ApprovalRequested) -> Option<Operation>;
+    fn ask(
+        &mut self,
+        step: &Name,
+        key: Option<&Name>,
+        asked: &ceptra_flow_core::event::ApprovalRequested,
+    ) -> Option<Operation>;
 }
 
 /// How a drive came to its end.

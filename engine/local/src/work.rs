@@ -94,10 +94,14 @@ impl Job {
             None => Ok(false),
         };
         match (holds(&probe.done), holds(&probe.not_done)) {
-            (Ok(true), Ok(true)) => unknown(format!("the probe says both `done` and `not_done`: {}", polling::shortened(&output))),
+            (Ok(true), Ok(true)) => {
+                unknown(format!("the probe says both `done` and `not_done`: {}", polling::shortened(&output)))
+            }
             (Ok(true), _) => Outcome::Done(output),
             (_, Ok(true)) => Outcome::NotDone(output),
-            (Ok(false), Ok(false)) => unknown(format!("the probe's answer is neither: {}", polling::shortened(&output))),
+            (Ok(false), Ok(false)) => {
+                unknown(format!("the probe's answer is neither: {}", polling::shortened(&output)))
+            }
             (Err(message), _) | (_, Err(message)) => unknown(format!("the probe's answer cannot be judged: {message}")),
         }
     }

@@ -17,18 +17,11 @@ use tokio::task::JoinHandle;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn region_loss() -> LabConfig {
-    LabConfig {
-        scenario: Scenario::RegionLoss,
-        ..quick()
-    }
+    LabConfig { scenario: Scenario::RegionLoss, ..quick() }
 }
 
 pub(crate) fn quick() -> LabConfig {
-    LabConfig {
-        fsync: false,
-        client_pause_ms: 2,
-        ..LabConfig::default()
-    }
+    LabConfig { fsync: false, client_pause_ms: 2, ..LabConfig::default() }
 }
 
 /// A lab served by a task of this test.
@@ -74,11 +67,7 @@ impl Lab {
 
     /// The verdict once the clients have seen the world as it is.
     pub(crate) async fn verdict(&self) -> Verdict {
-        assert!(
-            ceptra_flow_lab::settle(self.path(), PATIENCE)
-                .await
-                .unwrap()
-        );
+        assert!(ceptra_flow_lab::settle(self.path(), PATIENCE).await.unwrap());
         ceptra_flow_lab::judge(self.path()).unwrap()
     }
 }
@@ -103,10 +92,7 @@ static KEYS: AtomicU64 = AtomicU64::new(0);
 
 impl Operator {
     pub(crate) fn new(dir: &Path) -> Self {
-        Self {
-            endpoints: ceptra_flow_lab::endpoints(dir).unwrap(),
-            headers: Vec::new(),
-        }
+        Self { endpoints: ceptra_flow_lab::endpoints(dir).unwrap(), headers: Vec::new() }
     }
 
     pub(crate) fn url(&self, name: &str) -> &str {
@@ -126,19 +112,12 @@ impl Operator {
             true => Client::mutual(url, Path::new(self.url("tls")), identity).unwrap(),
             false => Client::plain(url),
         };
-        let headers: Vec<_> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         client.send(method, path, &headers, body).await
     }
 
     pub(crate) async fn get(&self, name: &str, path: &str) -> Value {
-        let (status, reply) = self
-            .send("operator", name, "GET", path, None)
-            .await
-            .unwrap();
+        let (status, reply) = self.send("operator", name, "GET", path, None).await.unwrap();
         assert_eq!(status, 200, "GET {path}: {reply}");
         reply
     }
@@ -147,9 +126,7 @@ impl Operator {
     pub(crate) async fn post(&self, name: &str, path: &str, mut body: Value) -> (u16, Value) {
         let key = KEYS.fetch_add(1, Ordering::Relaxed);
         body["idempotency_key"] = json!(format!("test-{key}"));
-        self.send("operator", name, "POST", path, Some(&body))
-            .await
-            .unwrap()
+        self.send("operator", name, "POST", path, Some(&body)).await.unwrap()
     }
 
     pub(crate) async fn must(&self, name: &str, path: &str, body: Value) -> Value {
@@ -206,41 +183,17 @@ impl Recovery {
     pub(crate) async fn freeze(&self, operator: &Operator) {
         for group in &self.groups {
             operator
-                .must(
-                    "cluster-b.control-plane",
-                    "/admin/freeze-partition-group",
-                    json!({ "group_id": group }),
-                )
+                .must("cluster-b.control-plane", "/admin/freeze-partition-group", json!({ "group_id": group }))
                 .await;
-            let state = operator
-                .get(
-                    "cluster-b.control-plane",
-                    &format!("/admin/partition-groups/{group}"),
-                )
-                .await;
-            assert_eq!(
-                (&state["frozen"], &state["unfenced"]),
-                (&json!(true), &json!(0))
-            );
+            let state = operator.get("cluster-b.control-plane", &format!("/admin/partition-groups/{group}")).await;
+            assert_eq!((&state["frozen"], &state["unfenced"]), (&json!(true), &json!(0)));
         }
     }
 
     pub(crate) async fn rebuild_control_plane(&self, operator: &Operator) {
         let control_plane = "cluster-b.control-plane";
-        operator
-            .must(
-                control_plane,
-                "/admin/promote-voter",
-                json!({ "member": "cp-b-3" }),
-            )
-            .await;
-        operator
-            .must(
-                control_plane,
-                "/admin/evict-voter",
-                json!({ "member": "cp-b-1" }),
-            )
-            .await;
+        operator.must(control_plane, "/admin/promote-voter", json!({ "member": "cp-b-3" })).await;
+        operator.must(control_plane, "/admin/evict-voter", json!({ "member": "cp-b-1" })).await;
         let membership = operator.get(control_plane, "/admin/membership").await;
         assert_eq!(membership["voters"], json!(["cp-b-0", "cp-b-2", "cp-b-3"]));
         operator
@@ -251,30 +204,20 @@ impl Recovery {
             )
             .await;
         let state = operator.get(control_plane, "/admin/control-plane").await;
-        assert_eq!(
-            (&state["epoch"], &state["epoch_source"]),
-            (&json!(7), &json!("snapshot"))
-        );
+        assert_eq!((&state["epoch"], &state["epoch_source"]), (&json!(7), &json!("snapshot")));
     }
 
     /// Applies what the standbys miss: verified copies, or blindly the newest.
     pub(crate) async fn apply(&self, operator: &Operator, group: &str) {
         let store = operator.url("objects").to_owned();
         let read = |key: &str| std::fs::read(Path::new(&store).join(key)).unwrap();
-        let baseline: Value =
-            serde_json::from_slice(&read(&format!("baselines/{group}.json"))).unwrap();
+        let baseline: Value = serde_json::from_slice(&read(&format!("baselines/{group}.json"))).unwrap();
         for range in baseline["ranges"].as_array().unwrap() {
-            let (from, to) = (
-                range["from"].as_u64().unwrap(),
-                range["to"].as_u64().unwrap(),
-            );
-            let copies = (1..=2)
-                .rev()
-                .map(|copy| format!("shipments/{group}/{from:020}-{to:020}.g{copy}.wal"));
+            let (from, to) = (range["from"].as_u64().unwrap(), range["to"].as_u64().unwrap());
+            let copies = (1..=2).rev().map(|copy| format!("shipments/{group}/{from:020}-{to:020}.g{copy}.wal"));
             let mut there = copies.filter(|key| Path::new(&store).join(key).exists());
             let wanted = range["sha256"].as_str().unwrap();
-            let fits =
-                |key: &String| !self.verify || Sha256Digest::of(&read(key)).prefixed() == wanted;
+            let fits = |key: &String| !self.verify || Sha256Digest::of(&read(key)).prefixed() == wanted;
             let object = there.find(fits).expect("a good copy is in the store");
             for node in ["cluster-b.node-0", "cluster-b.node-1", "cluster-b.node-2"] {
                 let mut body = json!({ "group_id": group, "object": object });
@@ -283,12 +226,8 @@ impl Recovery {
                 }
                 operator.must(node, "/admin/apply-shipment", body).await;
                 if self.verify {
-                    let status = operator
-                        .get(
-                            node,
-                            &format!("/admin/wal-status?group_id={group}&from={from}&to={to}"),
-                        )
-                        .await;
+                    let status =
+                        operator.get(node, &format!("/admin/wal-status?group_id={group}&from={from}&to={to}")).await;
                     assert_eq!(status["range"]["sha256"], wanted);
                 }
             }
@@ -297,20 +236,12 @@ impl Recovery {
 
     pub(crate) async fn cut_over(&self, operator: &Operator) {
         let body = json!({ "source_epoch": 7, "target_epoch": self.target_epoch });
-        operator
-            .must("cluster-b.control-plane", "/admin/advance-epoch", body)
-            .await;
+        operator.must("cluster-b.control-plane", "/admin/advance-epoch", body).await;
     }
 
     pub(crate) async fn switch(&self, operator: &Operator) {
         for route in &self.routes {
-            operator
-                .must(
-                    "ingress",
-                    "/admin/switch-ingress",
-                    json!({ "route": route, "cluster": "cluster-b" }),
-                )
-                .await;
+            operator.must("ingress", "/admin/switch-ingress", json!({ "route": route, "cluster": "cluster-b" })).await;
         }
     }
 }

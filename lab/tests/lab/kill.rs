@@ -17,9 +17,7 @@ fn serve_for_the_parent() {
         return;
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime
-        .block_on(ceptra_flow_lab::serve(&PathBuf::from(dir)))
-        .unwrap();
+    runtime.block_on(ceptra_flow_lab::serve(&PathBuf::from(dir))).unwrap();
 }
 
 struct Served(Child);
@@ -27,16 +25,8 @@ struct Served(Child);
 impl Served {
     async fn start(dir: &Path) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["--exact", "kill::serve_for_the_parent", "--nocapture"])
-            .env(SERVE, dir);
-        let child = Self(
-            command
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap(),
-        );
+        command.args(["--exact", "kill::serve_for_the_parent", "--nocapture"]).env(SERVE, dir);
+        let child = Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         wait_until_ready(dir).await;
         child
     }
@@ -81,39 +71,26 @@ async fn a_killed_lab_goes_on_where_it_was() {
         served.kill();
         assert!(!ceptra_flow_lab::is_running(dir));
         served = Served::start(dir).await;
-        assert_eq!(
-            std::fs::read(dir.join("ports.json")).unwrap(),
-            ports,
-            "the ports are taken again"
-        );
+        assert_eq!(std::fs::read(dir.join("ports.json")).unwrap(), ports, "the ports are taken again");
     }
     assert!(ceptra_flow_lab::settle(dir, PATIENCE).await.unwrap());
     ceptra_flow_lab::stop(dir).unwrap();
     let verdict = ceptra_flow_lab::judge(dir).unwrap();
-    assert_eq!(
-        (verdict.verdict, &verdict.problems[..]),
-        (Word::Ok, &[][..])
-    );
+    assert_eq!((verdict.verdict, &verdict.problems[..]), (Word::Ok, &[][..]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lab_killed_while_it_writes_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let config = ceptra_flow_lab::LabConfig {
-        client_pause_ms: 0,
-        ..crate::driver::quick()
-    };
+    let config = ceptra_flow_lab::LabConfig { client_pause_ms: 0, ..crate::driver::quick() };
     ceptra_flow_lab::create(dir, &config).unwrap();
     for _ in 0..3 {
         let mut served = Served::start(dir).await;
         assert!(ceptra_flow_lab::settle(dir, PATIENCE).await.unwrap());
         served.kill();
         let verdict = ceptra_flow_lab::judge(dir).unwrap();
-        assert_eq!(
-            (verdict.verdict, &verdict.problems[..]),
-            (Word::Ok, &[][..])
-        );
+        assert_eq!((verdict.verdict, &verdict.problems[..]), (Word::Ok, &[][..]));
     }
 }
 
@@ -124,22 +101,12 @@ async fn a_fault_that_a_kill_cut_short_is_brought_to_its_end() {
     let ledger = lab.path().join("ledgers/world.jsonl");
     let facts = std::fs::read_to_string(&ledger).unwrap();
     let before = facts.lines().filter(|line| !line.contains("\"phase\""));
-    std::fs::write(
-        &ledger,
-        before.map(|line| format!("{line}\n")).collect::<String>(),
-    )
-    .unwrap();
-    let copy = lab
-        .path()
-        .join("objects/shipments/pg-1/00000000000000000129-00000000000000000192.g2.wal");
+    std::fs::write(&ledger, before.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let copy = lab.path().join("objects/shipments/pg-1/00000000000000000129-00000000000000000192.g2.wal");
     std::fs::remove_file(&copy).unwrap();
     lab.serve().await;
     assert!(copy.exists());
-    assert!(
-        std::fs::read_to_string(&ledger)
-            .unwrap()
-            .contains("\"phase\":\"struck\"")
-    );
+    assert!(std::fs::read_to_string(&ledger).unwrap().contains("\"phase\":\"struck\""));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -148,13 +115,7 @@ async fn a_lab_that_is_asked_to_end_ends_well() {
     ceptra_flow_lab::create(dir.path(), &crate::driver::quick()).unwrap();
     let mut served = Served::start(dir.path()).await;
     let pid = served.0.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert!(served.0.wait().unwrap().success());
     assert!(!ceptra_flow_lab::is_running(dir.path()));
 }

@@ -5,11 +5,15 @@ use expect_test::expect;
 
 #[test]
 fn a_read_in_doubt_failed() {
-    check("a; a: read", "a unknown", &expect![[r#"
+    check(
+        "a; a: read",
+        "a unknown",
+        &expect![[r#"
         start: started, epoch 1, a#1
         a unknown: a failed: timeout, ended failed (`a` failed: it failed: timeout)
         = failed: a failed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -56,11 +60,15 @@ fn an_idempotent_step_in_doubt_runs_again() {
 
 #[test]
 fn an_idempotent_step_in_doubt_keeps_its_deadline() {
-    check("a; a: idempotent, deadline=600", "a unknown", &expect![[r#"
+    check(
+        "a; a: idempotent, deadline=600",
+        "a unknown",
+        &expect![[r#"
         start: started, epoch 1, a#1
         a unknown: a unknown: timeout, a failed: timeout, ended failed (`a` failed: it failed: timeout)
         = failed: a failed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -289,11 +297,15 @@ fn a_probe_that_says_unknown_is_not_asked_again() {
 
 #[test]
 fn a_probe_step_that_nobody_can_ask_waits_for_a_verdict() {
-    check("a; a: probe", "a unknown", &expect![[r#"
+    check(
+        "a; a: probe",
+        "a unknown",
+        &expect![[r#"
         start: started, epoch 1, a#1
         a unknown: a unknown: timeout
         = parked [verdict a?]: a unknown
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -404,11 +416,15 @@ fn an_engine_lost_during_a_probe_step_that_was_not_done() {
 
 #[test]
 fn an_engine_lost_during_a_once_step() {
-    check("a; a: once", "crash", &expect![[r#"
+    check(
+        "a; a: once",
+        "crash",
+        &expect![[r#"
         start: started, epoch 1, a#1
         crash: epoch 2, a unknown: engine_lost
         = parked [verdict a?]: a unknown
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
