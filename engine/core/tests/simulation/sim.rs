@@ -302,7 +302,8 @@ impl<'c> Sim<'c> {
                 QuestionKind::Stuck => {
                     let truth = if is_there { Verdict::NotDone } else { Verdict::Done };
                     moves.push((20, Move::Ask(answer(truth))));
-                    moves.push((contrary * 4, Move::Ask(answer(Verdict::Skip))));
+                    // Whoever leaves an effect as it is had better be right that it is there.
+                    moves.push((contrary * u32::from(is_there) * 4, Move::Ask(answer(Verdict::Skip))));
                 }
             }
         }
