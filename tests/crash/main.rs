@@ -3,6 +3,8 @@
 //!
 //! `CRASH_RUNS` says how many random instants are tried (a few by default), `CRASH_SEED` where they begin.
 
+#![allow(clippy::print_stdout, reason = "seeds and counts are for whoever reads the log")]
+
 #[path = "../e2e/support.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
 mod support;

@@ -3,6 +3,8 @@
 //! Every figure is the median of several rounds in which floor and engine take turns, because the machines that run this are
 //! noisy; the ratio is what to compare. The floor is one row of the same size per commit, same pragmas, no engine.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use ceptra_flow_core::input::{Actor, Engine, Operation, Request};
 use ceptra_flow_core::{Name, Plan, Record, RunState};
 use ceptra_flow_local::{Grant, Note, Observer, Settings};
