@@ -100,7 +100,7 @@ fn floor(dir: &Path, commits: usize) -> Duration {
     let path = dir.join("floor.db");
     let database = rusqlite::Connection::open(path).expect("a database can be made");
     database
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; CREATE TABLE rows (seq INTEGER PRIMARY KEY, payload TEXT, prev BLOB, hash BLOB) STRICT;")
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 250; CREATE TABLE rows (seq INTEGER PRIMARY KEY, payload TEXT, prev BLOB, hash BLOB) STRICT;")
         .expect("a table can be made");
     let payload = "x".repeat(400);
     let began = Instant::now();

@@ -529,7 +529,9 @@ impl<'s, 'o> Drive<'s, 'o> {
         let key = attempt.key.as_ref().map(|key| key.as_str());
         let idempotency_key = work::idempotency_key(&world.run.id, &attempt.step, key, attempt.purpose, errand.intent);
         let started = errand.place.state.instances(errand.at)[errand.place.instance].started_at;
+        // The deadline is the step's own: an undo may come hours later.
         let deadline_ms = errand.step.more.as_ref().and_then(|more| more.deadline_ms);
+        let deadline_ms = deadline_ms.filter(|_| attempt.purpose != Purpose::Undo);
         let left_ms = match (deadline_ms, started) {
             (Some(deadline), Some(started)) => started.plus_ms(deadline).ms_since(errand.place.now).max(1),
             (Some(deadline), None) => deadline,
