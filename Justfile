@@ -17,11 +17,11 @@ sim SEED:
 
 # Kill the engine N times at random instants, and at every journal write.
 crash N="100":
-    CRASH_RUNS={{ N }} cargo test --release -p ceptra-flow-tests --features crash --test crash -- --nocapture
+    CRASH_RUNS={{ N }} cargo test --release -p ceptra-flow --features crash-points --test crash -- --nocapture
 
 # Benchmarks, each beside the raw SQLite floor.
 bench:
-    cargo bench -p ceptra-flow-tests
+    cargo bench -p ceptra-flow --bench engine
 
 # The documentation of every crate.
 docs:

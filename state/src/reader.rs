@@ -81,6 +81,27 @@ impl Reader {
         }
     }
 
+    /// Whether the run has come to its end, as its last events have it; `None` when there is no event. The hash chain is not verified
+    /// for it: whoever goes on with the run reads it whole.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn is_over(&self) -> Result<Option<bool>, StoreError> {
+        let failed = |error| StoreError::sqlite("read", &self.path, error);
+        let mut last = self.source.connection.prepare("SELECT kind FROM events ORDER BY seq DESC").map_err(failed)?;
+        let mut kinds = last.query([]).map_err(failed)?;
+        let mut any = None;
+        while let Some(row) = kinds.next().map_err(failed)? {
+            match row.get_ref(0).and_then(|kind| Ok(kind.as_str()?)).map_err(failed)? {
+                "run_finished" => return Ok(Some(true)),
+                // These may follow the end without undoing it.
+                "note_added" | "epoch_opened" => any = Some(false),
+                _ => return Ok(Some(false)),
+            }
+        }
+        Ok(any)
+    }
+
     /// The last record that was read.
     #[must_use]
     pub fn head(&self) -> Head {
@@ -118,8 +139,15 @@ pub(crate) fn has_begun(dir: &Path) -> bool {
     };
     match any() {
         Ok(found) => found,
-        Err(StoreError::NotAJournal { what, .. }) => what != schema::UNBORN && what != ABSENT,
-        Err(_) => true,
+        Err(error) => !is_unborn(&error),
+    }
+}
+
+/// Whether an error says only that a run was never begun.
+pub(crate) fn is_unborn(error: &StoreError) -> bool {
+    match error {
+        StoreError::NotAJournal { what, .. } => what == schema::UNBORN || what == ABSENT,
+        _ => false,
     }
 }
 

@@ -128,6 +128,30 @@ impl Store {
         })
     }
 
+    /// The newest run that is not over, or the newest where all are, with a reader of it. Reads no more of each journal than its last
+    /// events.
+    ///
+    /// # Errors
+    /// When the directory, or a journal newer than the one that is found, cannot be read.
+    pub fn newest_open(&self) -> Result<Option<(RunId, Reader)>, StoreError> {
+        let mut newest = None;
+        for run in self.named("")? {
+            let reader = match Reader::of_run(&self.run_dir(&run), &run) {
+                Ok(reader) => reader,
+                Err(error) if reader::is_unborn(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            match reader.is_over()? {
+                None => {}
+                Some(false) => return Ok(Some((run, reader))),
+                Some(true) => {
+                    newest.get_or_insert((run, reader));
+                }
+            }
+        }
+        Ok(newest)
+    }
+
     /// The newest run that has a record.
     ///
     /// # Errors

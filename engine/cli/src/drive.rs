@@ -102,10 +102,11 @@ impl<'a> Driver<'a> {
         app: &'a App,
         store: Store,
         run: RunId,
+        reader: Option<Reader>,
         args: &'a DriveArgs,
         asked: &[Request],
     ) -> Result<Option<Self>, CommandError> {
-        let (needed, reader) = secrets_of(&store, &run)?;
+        let (needed, reader) = secrets_of(&store, &run, reader)?;
         let dir = rehearsal::dir_of(&store, &run);
         let lab = Some(dir).filter(|dir| dir.join("lab.json").is_file());
         if asked.is_empty()
@@ -195,8 +196,8 @@ impl<'a> Driver<'a> {
 }
 
 /// The secret inputs of a run's plan, read off its first record.
-fn secrets_of(store: &Store, run: &RunId) -> Result<(Vec<SecretInput>, Reader), CommandError> {
-    let mut reader = store.read_run(run)?;
+fn secrets_of(store: &Store, run: &RunId, reader: Option<Reader>) -> Result<(Vec<SecretInput>, Reader), CommandError> {
+    let mut reader = reader.map_or_else(|| store.read_run(run), Ok)?;
     let first = reader.records().next().transpose()?;
     let secrets = match first.map(|first| first.event) {
         Some(Event::RunStarted(started)) => {

@@ -25,7 +25,7 @@ pub(crate) fn find(app: &App, store: &Store, said: Option<&str>, purpose: Purpos
     }
     match purpose {
         Purpose::Look => store.newest()?.ok_or_else(|| no_runs(app, store)),
-        Purpose::GoOn => newest_open(app, store),
+        Purpose::GoOn => Ok(newest_open(app, store)?.0),
     }
 }
 
@@ -51,19 +51,20 @@ fn named(app: &App, store: &Store, said: &str) -> Result<RunId, CommandError> {
     }
 }
 
-fn newest_open(app: &App, store: &Store) -> Result<RunId, CommandError> {
-    let mut runs = store.runs()?;
-    if runs.len() == 1 {
-        return Ok(runs.remove(0));
-    }
-    let newest = runs.first().cloned().ok_or_else(|| no_runs(app, store))?;
-    for run in runs {
-        // A journal that cannot be read may be the one that was meant: nobody wants an older run to go on instead.
-        if Loaded::of(store, &run)?.state.outcome().is_none() {
-            return Ok(run);
+/// The run that is to go on, with a reader of it where one was opened on the way.
+pub(crate) fn find_open(app: &App, store: &Store, said: Option<&str>) -> Result<(RunId, Option<Reader>), CommandError> {
+    match said {
+        Some(said) => Ok((named(app, store, said)?, None)),
+        None => {
+            let (run, reader) = newest_open(app, store)?;
+            Ok((run, Some(reader)))
         }
     }
-    Ok(newest)
+}
+
+/// A journal that cannot be read may be the one that was meant: nobody wants an older run to go on instead.
+fn newest_open(app: &App, store: &Store) -> Result<(RunId, Reader), CommandError> {
+    store.newest_open()?.ok_or_else(|| no_runs(app, store))
 }
 
 fn no_runs(app: &App, store: &Store) -> CommandError {

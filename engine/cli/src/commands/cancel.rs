@@ -39,7 +39,7 @@ pub(crate) fn post_or_drive(
     decide::try_out(loaded.state, &request)?;
     let args = DriveArgs { who: deciding.who.clone(), ..DriveArgs::default() };
     let asked = vec![request];
-    match Driver::of_existing(app, store.clone(), run.clone(), &args, &asked)? {
+    match Driver::of_existing(app, store.clone(), run.clone(), None, &args, &asked)? {
         Some(driver) => driver.resume(asked, true),
         None => say_over(app, &store, &run, &Loaded::of(&store, &run)?.state),
     }

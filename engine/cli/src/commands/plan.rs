@@ -7,7 +7,7 @@ use crate::exit::{CommandError, Exit};
 use crate::{files, history};
 use ceptra_flow_core::{Plan, StepIx};
 use ceptra_flow_report::{PlanView, PlanWords};
-use ceptra_flow_runbook::Known;
+use ceptra_flow_runbook::{Known, Preview};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ pub(crate) fn show(app: &App, compiled: &Compiled) {
 }
 
 fn rendered(app: &App, compiled: &Compiled, format: Format) -> String {
-    let words = Words(&compiled.plan);
+    let words = Words::of(&compiled.plan);
     let view = PlanView::new(&compiled.plan, &words, history::estimates(app, &compiled.plan));
     let mut text = match format {
         Format::Json => serde_json::to_string_pretty(&view).expect("a plan has string keys only"),
@@ -124,18 +124,28 @@ fn absolute(path: &str) -> String {
 }
 
 /// What the runbook crate knows of a plan's steps.
-struct Words<'a>(&'a Plan);
+struct Words<'a> {
+    plan: &'a Plan,
+    preview: Preview<'a>,
+}
+
+impl<'a> Words<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        Self { plan, preview: Preview::new(plan) }
+    }
+}
 
 impl PlanWords for Words<'_> {
     fn is_known(&self, step: StepIx) -> bool {
-        ceptra_flow_runbook::known(self.0, step) == Known::Now
+        self.preview.known(step) == Known::Now
     }
 
     fn with(&self, step: StepIx) -> Value {
-        ceptra_flow_runbook::render_known(self.0, step)
+        self.preview.with(step)
     }
 
     fn title(&self, step: StepIx) -> Option<String> {
-        self.0.step(step).more.as_ref()?.title.clone()
+        let title = self.plan.step(step).more.as_ref()?.title.as_ref()?;
+        Some(self.preview.render(title))
     }
 }

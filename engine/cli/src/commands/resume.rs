@@ -5,7 +5,7 @@ use crate::args::{Deciding, RunArg, StepArg};
 use crate::decide;
 use crate::drive::{DriveArgs, Driver, say_over};
 use crate::exit::{CommandError, Exit};
-use crate::loaded::{self, Loaded, Purpose, liveness};
+use crate::loaded::{self, Loaded, liveness};
 use crate::observer::Source;
 use crate::who::Person;
 use ceptra_flow_core::input::{Operation, Request};
@@ -45,7 +45,7 @@ pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
         }
     }
     let store = app.store()?;
-    let run = loaded::find(app, &store, args.run.run.as_deref(), Purpose::GoOn)?;
+    let (run, reader) = loaded::find_open(app, &store, args.run.run.as_deref())?;
     tell_if_changed(app, &store, &run);
     let asked = retries(&args);
     if liveness(&store, &run)? == Liveness::Driven
@@ -57,7 +57,7 @@ pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
         // Refused before the run is taken, so that a misspelt step leaves no trace.
         decide::try_out(Loaded::of(&store, &run)?.state, request)?;
     }
-    match Driver::of_existing(app, store.clone(), run.clone(), &args.drive, &asked)? {
+    match Driver::of_existing(app, store.clone(), run.clone(), reader, &args.drive, &asked)? {
         Some(driver) => driver.resume(asked, true),
         None => say_over(app, &store, &run, &Loaded::of(&store, &run)?.state),
     }

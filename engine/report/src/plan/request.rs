@@ -16,8 +16,14 @@ pub(super) fn request(step: &StepPlan, with: &Value) -> String {
         "exec" => exec(fields),
         "http" => http(fields),
         "wait" => rest("wait", fields, &[]),
-        "approval" => format!("ask: {}", step.approval().map_or("", |approval| &approval.prompt)),
-        "manual" => format!("by hand: {}", step.manual().map_or("", |manual| &manual.instructions)),
+        "approval" => {
+            let asked = step.approval().map_or("", |approval| &approval.prompt);
+            format!("ask: {}", fields.get("prompt").map_or_else(|| asked.to_owned(), plain))
+        }
+        "manual" => {
+            let asked = step.manual().map_or("", |manual| &manual.instructions);
+            format!("by hand: {}", fields.get("instructions").map_or_else(|| asked.to_owned(), plain))
+        }
         _ => rest(kind, fields, &[]),
     };
     shortened(&text.trim().replace('\n', " ⏎ "), REQUEST_CHARS_MAX).into_owned()
