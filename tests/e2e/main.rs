@@ -9,6 +9,7 @@ mod guard;
 mod house;
 mod journal;
 mod rehearsal;
+mod rubbish;
 mod secrets;
 mod steering;
 mod support;
