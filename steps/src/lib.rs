@@ -1,6 +1,6 @@
 //! The step types: what each needs, what it gives back, what it does to the world, and its code.
 //!
-//! A type is one file with one implementation of [`Step`], listed in [`registry`]. The rest of the
+//! A type is one file with one implementation of [`Step`], listed in [`registry()`]. The rest of the
 //! workspace sees [`catalog()`] (plain data, for checking and for documentation) and [`carry_out()`] (one
 //! attempt). Deliberately without any knowledge of plans, journals, retries or `verify`: a step is
 //! given its rendered parameters and a [`StepContext`], and nothing else of the engine.

@@ -1,7 +1,7 @@
 //! Findings of the runbook crate as people read them: code, message, source with labels, help.
 //!
 //! Only rendering; what is wrong is found elsewhere. Drawn with miette where the source lines can be shown, in words where
-//! they are too long. Start at [`print`].
+//! they are too long. Start at [`print()`].
 
 use crate::console::Console;
 use ceptra_flow_runbook::diagnostic::{JsonDiagnostic, JsonLabel};

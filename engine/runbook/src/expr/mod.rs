@@ -1,6 +1,6 @@
 //! Templates and conditions: reading, checking what they name, evaluating.
 //!
-//! Pure functions of a plan and a run's state. [`template`] and [`cel`] read text, [`render`] evaluates templates,
+//! Pure functions of a plan and a run's state. `template` and `cel` read text, `render` evaluates templates,
 //! [`Evaluator`] gives the names of a running plan, [`known`] those that are known before it runs.
 
 pub(crate) mod cel;
