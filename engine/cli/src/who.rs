@@ -16,9 +16,9 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// `--as`, else `CEPTRA_FLOW_USER`, `USER`, `LOGNAME`, else the user's number.
+    /// `--as`, else `CEPTRA_FLOW_USER`, `USER`, `LOGNAME`, else the account's name, or its number.
     pub(crate) fn of(said: Option<&str>) -> Self {
-        let name = name_of(said, |variable| std::env::var(variable).ok(), uid());
+        let name = name_of(said, |variable| std::env::var(variable).ok(), || account(uid()));
         let host = Who::here(&name).host;
         Self { name, host }
     }
@@ -42,13 +42,26 @@ pub(crate) fn uid() -> u32 {
     unsafe { libc::getuid() }
 }
 
-fn name_of(said: Option<&str>, variable: impl Fn(&str) -> Option<String>, uid: u32) -> String {
+/// The name of the account with this number, as this host's own file has it; other directories may be slow or away.
+fn account(uid: u32) -> String {
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    account_in(&accounts, uid).map_or_else(|| format!("uid {uid}"), str::to_owned)
+}
+
+fn account_in(accounts: &str, uid: u32) -> Option<&str> {
+    let number = uid.to_string();
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1)? == number).then_some(name)
+    })
+}
+
+fn name_of(said: Option<&str>, variable: impl Fn(&str) -> Option<String>, account: impl FnOnce() -> String) -> String {
     let from_environment = || {
         ["CEPTRA_FLOW_USER", "USER", "LOGNAME"].into_iter().filter_map(&variable).find(|name| !name.trim().is_empty())
     };
-    said.map(str::to_owned)
-        .or_else(from_environment)
-        .map_or_else(|| format!("uid {uid}"), |name| name.trim().to_owned())
+    said.map(str::to_owned).or_else(from_environment).map_or_else(account, |name| name.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -61,7 +74,7 @@ mod tests {
             name_of(
                 said,
                 |name| set.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()),
-                1000,
+                || "account".to_owned(),
             )
         };
         let all = [("LOGNAME", "log"), ("USER", "user"), ("CEPTRA_FLOW_USER", "flow")];
@@ -69,6 +82,14 @@ mod tests {
         assert_eq!(named(None, &all), "flow");
         assert_eq!(named(None, &all[..2]), "user");
         assert_eq!(named(None, &[("USER", " "), ("LOGNAME", "log")]), "log");
-        assert_eq!(named(None, &[]), "uid 1000");
+        assert_eq!(named(None, &[]), "account");
+    }
+
+    #[test]
+    fn an_account_has_a_name() {
+        let accounts = "root:x:0:0:root:/root:/bin/bash\n\nbroken\nada:x:1000:1000::/home/ada:/bin/sh\n";
+        assert_eq!(account_in(accounts, 0), Some("root"));
+        assert_eq!(account_in(accounts, 1000), Some("ada"));
+        assert_eq!(account_in(accounts, 7), None);
     }
 }
