@@ -6,7 +6,9 @@ use crate::exit::CommandError;
 use ceptra_flow_core::Timestamp;
 use ceptra_flow_report::{Clock, Commands};
 use ceptra_flow_state::Store;
+use jiff::tz::TimeZone;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One invocation.
@@ -53,8 +55,21 @@ impl App {
 
     /// The reader's clock: local time with its offset.
     pub(crate) fn clock(&self) -> Clock {
-        Clock::in_zone(jiff::tz::TimeZone::system())
+        Clock::asking(local_zone)
     }
+
+    /// Finds out the time zone beside what else there is to do: that reads files, and a resumed step should not wait for it.
+    pub(crate) fn find_out_zone(&self) {
+        if !self.console.quiet {
+            std::thread::spawn(local_zone);
+        }
+    }
+}
+
+/// The reader's time zone, found out once.
+fn local_zone() -> TimeZone {
+    static ZONE: OnceLock<TimeZone> = OnceLock::new();
+    ZONE.get_or_init(TimeZone::system).clone()
 }
 
 /// Now, for views.

@@ -40,20 +40,33 @@ fn instant(at: Timestamp) -> jiff::Timestamp {
 /// Shows instants in the time zone of whoever reads them.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    zone: TimeZone,
+    zone: Zone,
+}
+
+/// A time zone, or who knows it when it is wanted.
+#[derive(Clone, Debug)]
+enum Zone {
+    Known(TimeZone),
+    AskedLater(fn() -> TimeZone),
 }
 
 impl Clock {
     /// Times in UTC.
     #[must_use]
     pub fn utc() -> Self {
-        Self { zone: TimeZone::UTC }
+        Self { zone: Zone::Known(TimeZone::UTC) }
     }
 
     /// Times in this zone; the caller found out which (`TimeZone::system()` reads files).
     #[must_use]
     pub fn in_zone(zone: TimeZone) -> Self {
-        Self { zone }
+        Self { zone: Zone::Known(zone) }
+    }
+
+    /// Times in the zone that `ask` tells whenever one is shown; it should remember its answer.
+    #[must_use]
+    pub fn asking(ask: fn() -> TimeZone) -> Self {
+        Self { zone: Zone::AskedLater(ask) }
     }
 
     /// `23:57:34+01:00`.
@@ -69,6 +82,10 @@ impl Clock {
     }
 
     fn shown(&self, at: Timestamp, format: &str) -> String {
-        instant(at).to_zoned(self.zone.clone()).strftime(format).to_string()
+        let zone = match &self.zone {
+            Zone::Known(zone) => zone.clone(),
+            Zone::AskedLater(ask) => ask(),
+        };
+        instant(at).to_zoned(zone).strftime(format).to_string()
     }
 }

@@ -44,6 +44,7 @@ pub(crate) fn run(app: &App, args: Args) -> Result<Exit, CommandError> {
             return Err(CommandError::later(name));
         }
     }
+    app.find_out_zone();
     let store = app.store()?;
     let (run, reader) = loaded::find_open(app, &store, args.run.run.as_deref())?;
     tell_if_changed(app, &store, &run);

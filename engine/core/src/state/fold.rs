@@ -367,7 +367,9 @@ impl RunState {
             state.instances = vec![Instance::new()];
             state.expanded = true;
         }
-        let place = self.place(seq, &attempt.step, attempt.key.as_ref())?;
+        let at = self.locate(step, attempt.key.as_ref());
+        let at = at.ok_or_else(|| Corrupt::Stranger { seq: seq.0, subject: attempt.label() })?;
+        let place = (step, at);
         let instance = self.at_mut(place);
         instance.attempts = instance.attempts.max(attempt.number);
         Ok(place)
